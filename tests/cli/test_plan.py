@@ -80,11 +80,11 @@ def test_a_command_that_runs_a_plan_says_it_in_a_few_lines(tmp_path, monkeypatch
     assert errors == plan.NOT_TIMED
     assert runs == "runs to train: 4"
     assert re.fullmatch(
-        r"estimated time: (.* s) on one core, \1 on 1 core, plus some seconds for each of 9 jobs",
+        r"estimated time: (.* s) on one core, plus about 45 s to start 9 jobs",
         time,
     )
     assert disk.startswith("disk: these runs and probes take about")
-    assert summary(1, 1)[1].endswith(" on 1 core, plus some seconds for the job")
+    assert summary(1, 1)[1].endswith(" on one core, plus about 5 s to start 1 job")
     project.write({**adaptive_study(), "study": "mine"})
     assert summary(2)[0].startswith("runs to train: at most ")
     assert " on 2 cores" in summary(2)[1]

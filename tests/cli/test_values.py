@@ -56,7 +56,7 @@ def test_sizes_of_a_target():
     for text, message in [
         ("width=2^-1", "'0.5' is not a whole number above 0"),
         ("width=0", "'0' is not a whole number above 0"),
-        ("widht=8", "'widht' is not one of width, depth"),
+        ("widht=8", "'widht' is no size; known: width, depth.* did you mean 'width'"),
         ("width", "is not of the form"),
     ]:
         with pytest.raises(argparse.ArgumentTypeError, match=message):

@@ -35,6 +35,17 @@ def test_a_pair_of_data_sets_becomes_tensors_in_order():
     assert found.augment is None
 
 
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_a_part_may_be_a_pair_of_tensors(pair):
+    found = samples_of((pair((X, Y)), pair((X[:2].double(), Y[:2].int()))))
+    assert torch.equal(found.train_x, X)
+    assert torch.equal(found.train_y, Y)
+    assert (found.test_x.dtype, found.test_y.dtype) == (torch.float32, torch.int64)
+    same = samples_of({"train": TensorDataset(X, Y), "test": (X[:2], Y[:2])})
+    assert torch.equal(same.train_x, found.train_x)
+    assert torch.equal(same.test_y, found.test_y)
+
+
 def test_arrays_and_numbers_of_python_are_taken():
     items = [(np.ones((1, 4, 4), np.float64), 1), (np.zeros((1, 4, 4), np.float64), 0)]
     found = samples_of({"train": Items(items), "test": Items(items[:1]), "classes": 7})
@@ -87,6 +98,7 @@ class Stream(IterableDataset):
         ((Items([{"label": 1, "image": X}]),) * 2,
          "train has items with label, image: return x and y, or input_ids and labels, or pixel_"),
         ((Items([]), Items([])), "train has items that are no pairs of an input and a target, but"),
+        (((X, Y[:3]), (X, Y)), f"train has {len(X)} inputs and 3 targets"),
         ((Items([(X[0], 0), (X, 0)]),) * 2, "train cannot be read into one batch: RuntimeError"),
     ],
 )  # fmt: skip

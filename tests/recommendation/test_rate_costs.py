@@ -8,7 +8,7 @@ import pytest
 from tests.support.recommendation import base_of, observed, runs_of
 
 from hypertransfer.recommendation.observations import observations
-from hypertransfer.recommendation.rate_costs import excess, expected_cost
+from hypertransfer.recommendation.rate_costs import excess, excess_text, expected_cost
 from hypertransfer.recommendation.trend import Forecast
 
 
@@ -72,3 +72,20 @@ def test_runs_diverge_from_the_middle_to_the_first_rate_that_did():
 
 def test_the_probability_of_rates_that_were_not_measured(bowl):
     assert expected_cost(bowl, Forecast(-4.0, 10.0)).beyond == pytest.approx(0.58, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("percent", "above", "text"),
+    [
+        (0.413, math.nan, "0.41 %"),
+        (1.002, math.nan, "1 %"),
+        (1.002, 1.0, "1.002 %"),
+        (1.04, 1.0, "1.04 %"),
+        (1.3, 1.0, "1.3 %"),
+        (math.nextafter(1.0, 2.0), 1.0, "1 %"),
+        (123.0, 1.0, "> 100 %"),
+        (math.nan, 1.0, "not defined"),
+    ],
+)
+def test_the_text_shows_that_an_excess_is_above_a_bound(percent, above, text):
+    assert excess_text(percent, above) == text

@@ -164,7 +164,11 @@ def test_overrides_settle_doubts_and_the_last_one_counts():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"nothing.*": "vector"}, "'nothing.*' matches no parameter"),
+        ({"nothing.*": "vector"}, "'nothing.*' matches no parameter; the first are "),
+        (
+            {"first": "vector"},
+            "'first' matches no parameter; did you mean 'first.weight', of the parameters of that",
+        ),
         ({"last.*": "readout"}, "'readout', which is no role; known: input, hidden, output"),
     ],
 )

@@ -22,6 +22,7 @@ from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import Origins, main_config, studies_folder
 
 NOT_TIMED = "the store has no run of this study yet: its estimate may be off by a factor of three"
+JOB_START = 5.0  # seconds in which a job loads torch and the network
 GOOD_ESTIMATE = 1.5  # factor up to which errors do not matter, since estimates only size jobs
 
 COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probed", "estimate")
@@ -176,8 +177,10 @@ def _time_text(
     """
     seconds = sum(row.seconds for row in rows)
     most = "at most " if _is_bound(rows) else ""
-    several = duration((seconds - alone) / cores + alone)
-    return f"estimated time: {most}{duration(seconds)} on one core, {several} on {cores_words}"
+    text = f"estimated time: {most}{duration(seconds)} on one core"
+    if cores == 1:
+        return text
+    return f"{text}, {duration((seconds - alone) / cores + alone)} on {cores_words}"
 
 
 def summary(surveys: Sequence[status.Survey], cores: int, jobs: int) -> Iterator[str]:
@@ -190,9 +193,9 @@ def summary(surveys: Sequence[status.Survey], cores: int, jobs: int) -> Iterator
     most = "at most " if any(row.is_bound for row in rows) else ""
     yield f"runs to train: {most}{sum(row.missing for row in rows)}"
     alone = sum(seconds for _, seconds in map(status.timed, surveys))
-    each = "the job" if jobs == 1 else f"each of {jobs} jobs"
     time = _time_text(rows, alone, cores, counted(cores, "cores"))
-    yield f"{time}, plus some seconds for {each}"
+    starts = duration(JOB_START * jobs / cores)
+    yield f"{time}, plus about {starts} to start {counted(jobs, 'jobs')}"
     yield from list(estimate_errors(surveys)) or [NOT_TIMED]
     yield _disk_text(surveys, rows, cores)
 

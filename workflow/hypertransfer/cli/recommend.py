@@ -271,7 +271,7 @@ def _evidence(advice: Recommendation) -> Iterator[str]:
         )
         yield from textwrap.wrap(text, WIDTH)
         if one:
-            yield "with one smaller size the slope was not measured: the prediction is the prior's"
+            yield "one smaller size alone measures no slope: that prediction has the prior's"
 
 
 def _varied(advice: Recommendation) -> Iterator[str]:

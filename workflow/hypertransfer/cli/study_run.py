@@ -29,7 +29,6 @@ LOGS = Path("logs")
 # Seconds between lines of progress: at least, at most, and as a share of the time so far.
 SHORTEST, LONGEST, SHARE = 5.0, 120.0, 0.05
 TRUSTED = 0.2  # of all work, as which the estimate counts beside what is done
-START = 5.0  # seconds in which a job loads torch and the network
 LAST = 10  # lines of Snakemake's log, where no job has failed
 GO_ON = "What is finished stays: call the command again to go on"
 WAITING = "interrupted: waiting for jobs to save their state"
@@ -163,7 +162,7 @@ class Pending:
         """
         work = {True: 0.0, False: 0.0}  # seconds on one core, of what is done and of what is not
         for job in self.jobs:
-            work[_is_done(job)] += START + job.seconds
+            work[_is_done(job)] += plan.JOB_START + job.seconds
         before = TRUSTED * sum(work.values())
         speed = (work[True] + before) / (seconds + before / self.cores) if before else math.inf
         return work[False] / speed
@@ -211,7 +210,7 @@ def _followed(command: Sequence[str], log: Path, pending: Pending) -> tuple[Prog
             except BaseException:  # it would run on alone, and hold the lock of the results
                 _end(process)
                 raise
-    if code == 0:
+    if code == 0 and progress.total:
         print(progress.line(time.monotonic() - started, "0 s"), flush=True)
     return progress, code
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from hypertransfer.runs.numbers import power_of_two
 from hypertransfer.runs.paths import expand_home, path_fault
+from hypertransfer.runs.problem import known_names
 from hypertransfer.runs.table_values import name_of
 
 SIZES = ("width", "depth", "batch_size", "steps")  # of a target
@@ -63,7 +64,7 @@ def size(text: str) -> tuple[str, int]:
     """One size of a target, by its name."""
     name, value = pair(text)
     if name not in SIZES:
-        raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(SIZES)}")
+        raise argparse.ArgumentTypeError(f"{name!r} is no size; {known_names(name, SIZES)}")
     if not value.isdecimal() or not int(value):
         raise argparse.ArgumentTypeError(f"{value!r} is not a whole number above 0")
     return name, int(value)

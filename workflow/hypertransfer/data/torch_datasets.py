@@ -25,6 +25,7 @@ def samples_of(found: Any) -> Samples:
             testing; or a mapping with the keys `train` and `test`, and `classes` and `augment` (see
             `Samples`) if wanted. An item is a pair of an input and a target, or a mapping with the
             keys of one of `PAIRS`, of tensors, arrays and numbers as `default_collate` takes them.
+            In place of a data set, a pair of tensors has the inputs and targets of all samples.
             Without `classes` these are the labels up to the largest one; for targets that are
             tokens, the tokens up to the largest one; and 1 for numbers.
 
@@ -56,7 +57,16 @@ def _named(found: Any) -> str:
 
 
 def _columns(part: str, dataset: Any) -> tuple[Tensor, Tensor]:
-    """The inputs and the targets of all samples of a data set."""
+    """The inputs and the targets of all samples of a data set, or of a pair of tensors."""
+    if (
+        isinstance(dataset, tuple | list)
+        and len(dataset) == 2
+        and all(map(torch.is_tensor, dataset))
+    ):
+        if (lengths := [len(column) for column in dataset])[0] != lengths[1]:
+            text = f"{part} has {lengths[0]} inputs and {lengths[1]} targets"
+            raise DatasetError(text)
+        return _typed(dataset[0]), _typed(dataset[1])
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DatasetError(
             f"{part} is a {type(dataset).__name__}, whose samples have no numbers: every size is "

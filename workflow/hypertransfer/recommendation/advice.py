@@ -158,6 +158,11 @@ def _trusted(cost: ExpectedCost, omitted: LeftOut | None) -> str:
     )
 
 
+def _too_far(octaves: float) -> str:
+    """How far a predicted rate is from the one that was found."""
+    return f"{abs(octaves):.2f} octaves too {'high' if octaves > 0 else 'low'}"
+
+
 def _flat(largest: Observation) -> Iterator[str]:
     """A doubt whether the largest size was trained long enough to tell learning rates apart.
 
@@ -199,18 +204,19 @@ def _doubts(cost: ExpectedCost, omitted: LeftOut | None) -> Iterator[str]:
     if math.isnan(cost.percent):
         yield "losses are not all positive, so that no excess loss is defined"
     elif cost.percent > MOST_COST:
-        yield f"its expected excess loss is {excess_text(cost.percent)}, above {MOST_COST:g} %"
+        text = excess_text(cost.percent, above=MOST_COST)
+        yield f"its expected excess loss is {text}, above {MOST_COST:g} %"
     if omitted is None:
         yield "one size brackets its best rate, so that nothing was predicted and compared"
     elif not omitted.inside:
         yield (
-            f"{_smaller(omitted)} predicted the best rate of the largest one "
-            f"{omitted.octaves:+.2f} octaves off, outside of the interval"
+            f"{_smaller(omitted)} predicted a rate for the largest one that is "
+            f"{_too_far(omitted.octaves)}, outside of the interval"
         )
     elif not omitted.regret <= MOST_COST:
         yield (
             f"the rate that {_smaller(omitted)} predicted for the largest one has "
-            f"{excess_text(omitted.regret)} excess loss there"
+            f"{excess_text(omitted.regret, above=MOST_COST)} excess loss there"
         )
 
 

@@ -62,11 +62,15 @@ def excess(measured: Observation, octaves: float) -> float:
     return float(_excesses(measured, np.array([octaves]))[0])
 
 
-def excess_text(percent: float) -> str:
-    """An excess loss in words."""
+def excess_text(percent: float, above: float = math.nan) -> str:
+    """An excess loss in words, with as many digits as show that it is `above` a bound."""
     if math.isnan(percent):
         return "not defined"
-    return f"{percent:.2g} %" if percent < 100 else "> 100 %"
+    if percent >= 100:
+        return "> 100 %"
+    texts = (f"{percent:.{digits}g}" for digits in range(2, 17))
+    shown = (text for text in texts if not float(text) <= above < percent)
+    return f"{next(shown, f'{percent:.2g}')} %"
 
 
 def _excesses(measured: Observation, octaves: np.ndarray) -> np.ndarray:

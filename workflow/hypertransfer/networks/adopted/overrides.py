@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hypertransfer.networks.adopted.inferred import Inferred
@@ -44,6 +44,15 @@ def advice(about: Inferred) -> str:
     return f'say what it is, such as "{pattern_of(about.name)}={role}"'
 
 
+def _hint(pattern: str, parameters: Sequence[Inferred]) -> str:
+    """The pattern of a module's parameters, if the module matches, or else the first parameters."""
+    inside = [p.name for p in parameters if fnmatch.fnmatchcase(p.name, f"{pattern}.*")]
+    if inside:
+        leaf = inside[0].rpartition(".")[2]
+        return f"did you mean {f'{pattern}.{leaf}'!r}, of the parameters of that module?"
+    return f"the first are {', '.join(p.name for p in parameters[:8])}"
+
+
 def overridden(
     parameters: Iterable[Inferred], overrides: Mapping[str, Role | str]
 ) -> Iterator[Inferred]:
@@ -57,9 +66,8 @@ def overridden(
     for pattern, written in overrides.items():
         names = [p.name for p in parameters if fnmatch.fnmatchcase(p.name, pattern)]
         if not names:
-            listed = ", ".join(p.name for p in parameters[:8])
             raise RoleError(
-                f"the override {pattern!r} matches no parameter; the first are {listed}"
+                f"the override {pattern!r} matches no parameter; {_hint(pattern, parameters)}"
             )
         try:
             roles |= dict.fromkeys(names, Role(written))
