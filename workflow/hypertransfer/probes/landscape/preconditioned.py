@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from hypertransfer.curvature.operators import HessianOperator
+from hypertransfer.curvature.operators import HessianOperator, LinearOperator
 from hypertransfer.probes.checkpoint import View
 from hypertransfer.probes.landscape.solver import tracker
 
@@ -20,7 +21,15 @@ class Probe:
     is the bias-corrected second moment and ε the epsilon of the parameter; S is as in the Hessian
     probe. `stability` is lr × preconditioned sharpness, divided by Adam's threshold
     (2 + 2β₁)/(1 − β₁), which is 38 at β₁ = 0.9; full-batch Adam keeps `stability` near 1 (Cohen et
-    al. 2207.14484). Both are null at step 0, before there are moments.
+    al. 2207.14484).
+
+    H is restricted to entries with v̂ > 0. The others have had no gradient so far, such as the
+    embeddings of tokens that did not occur. Adam does not move them, and they would be divided by ε
+    alone. Where √v̂ + ε is ε in the precision of the parameter, v̂ counts as 0. Both columns are null
+    at step 0, before there are moments, and while v̂ is 0 everywhere.
+
+    Entries that had few gradients are part of H. Their v̂ may be small by chance, and then they rule
+    the eigenvalue: on text with rare tokens it varies much between seeds.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -28,7 +37,8 @@ class Probe:
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
-        if not view.preconditioner:
+        operator = _operator(view) if view.preconditioner else None
+        if operator is None:
             return {
                 "preconditioned_sharpness": None,
                 "stability": None,
@@ -36,12 +46,7 @@ class Probe:
                 "converged": True,
                 "products": 0,
             }
-        # A parameter without a gradient so far has no moments, and is not preconditioned.
-        scale = [
-            view.scales[name] / view.preconditioner.get(name, torch.ones_like(parameter))
-            for name, parameter in view.parameters.items()
-        ]
-        pairs = self.tracker.at(HessianOperator(view.landscape(), scale))
+        pairs = self.tracker.at(operator)
         value, beta = float(pairs.values[0]), view.betas[0]
         return {
             "preconditioned_sharpness": value,
@@ -50,3 +55,51 @@ class Probe:
             "converged": pairs.converged,
             "products": pairs.products,
         }
+
+
+class Restricted:
+    """The rows and columns of a symmetric operator at some of its coordinates.
+
+    Args:
+        operator: the operator.
+        kept: the indices of the coordinates, of shape (dimension,).
+    """
+
+    def __init__(self, operator: LinearOperator, kept: Tensor) -> None:
+        self.operator, self.kept = operator, kept
+        self.dimension, self.products = len(kept), 0
+        self.device, self.dtype = operator.device, operator.dtype
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """The product with a vector, both of shape (dimension,)."""
+        self.products += 1
+        whole = v.new_zeros(self.operator.dimension)
+        whole[self.kept] = v
+        return self.operator(whole)[self.kept]
+
+
+def _operator(view: View) -> LinearOperator | None:
+    """(SP⁻¹)^½ H (SP⁻¹)^½ on the entries that Adam moves; None if there are none."""
+    moved = _moved(view)
+    kept = torch.cat([moved[name].reshape(-1) for name in view.parameters]).nonzero()[:, 0]
+    if not len(kept):
+        return None
+    # The factors of entries that are left out are never used.
+    scale = [
+        view.scales[name] / view.preconditioner.get(name, torch.ones_like(parameter))
+        for name, parameter in view.parameters.items()
+    ]
+    whole = HessianOperator(view.landscape(), scale)
+    return whole if len(kept) == whole.dimension else Restricted(whole, kept)
+
+
+def _moved(view: View) -> dict[str, Tensor]:
+    """Whether the second moment of each entry is above 0, by the names of the parameters."""
+    names = {id(parameter): name for name, parameter in view.parameters.items()}
+    moved = {n: torch.zeros_like(p, dtype=torch.bool) for n, p in view.parameters.items()}
+    for group in view.make_optimizer(view.network).param_groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            if (root := view.preconditioner.get(name)) is not None:
+                moved[name] = root != torch.zeros_like(root) + group["eps"]  # √0 + ε, rounded alike
+    return moved
