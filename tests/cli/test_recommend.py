@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from pathlib import Path
@@ -80,7 +81,13 @@ def test_files_hold_what_is_printed(tmp_path):
     assert values["verdict"] == "trust"
     assert values["target"]["shape.width"] == 32
     assert {row["role"] for row in values["parameters"]} >= {"input", "output"}
-    assert "def groups(network)" in Path(files["groups"]).read_text()
+    module = Path(files["groups"]).read_text()
+    assert "def groups(network)" in module
+    assert "def initialise(network, generator=None)" in module  # this network states its roles
+    assert " ".join(ast.get_docstring(ast.parse(module)).split()).startswith(
+        "Hyperparameters of the study mine, grid sweep with parameterisation mup, at width 32, "
+        "depth 1, batch 32, 10 steps."
+    )
     assert json.loads(Path(files["optuna"]).read_text())["name"] == "FloatDistribution"
     assert len(yaml.safe_load(Path(files["axis"]).read_text())["axes"]["lr"]) == 5
 

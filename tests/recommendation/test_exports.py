@@ -92,5 +92,46 @@ def test_the_python_module_gives_groups_that_an_optimizer_takes():
     exec(text, space)
     assert space["RESIDUAL"] == 0.25
     assert "RESIDUAL = 0.25  # multiply the outputs of branches by this: h.*.end\n" in text
+    assert "Constants above the hyperparameters are factors" in space["__doc__"]
     # equal values of all numbers are one pattern
     assert set(space["HYPERPARAMETERS"]) == {"0.weight", "1.weight", "2.weight", "*.bias"}
+
+
+ROW = {"name": "weight", "lr": 0.1, "init_std": 0.5, "multiplier": 1.0}
+
+
+def documented(*rows, about="a perceptron", **values):
+    """The module for rows, as the names that it defines, and its docstring in one line."""
+    space: dict = {}
+    exec(exports.python(rows, about, **values), space)
+    return space, " ".join(space["__doc__"].split())
+
+
+def test_the_docstring_of_the_python_module_says_what_is_so():
+    _, plain = documented(ROW)
+    assert plain.startswith("Hyperparameters of a perceptron. They belong")
+    assert "Constants above" not in plain
+    assert "The forward pass multiplies" not in plain
+    _, multiplied = documented(ROW | {"multiplier": 0.25})
+    assert "The forward pass multiplies weights by `multiplier`" in multiplied
+    space, text = documented(ROW, initial=exports.Initial.OTHER)
+    assert "initialise" not in space
+    assert "initialise" not in text
+
+
+def test_no_text_of_a_study_is_code_in_the_python_module():
+    about = 'x """\nraise SystemExit\n"""' + "\\"
+    _, text = documented(ROW, about=about)
+    assert 'x """ raise SystemExit """' in text
+
+
+def test_only_what_begins_at_zero_has_a_deviation_of_zero():
+    rows = [ROW | {"name": name, "init_std": 0.0} for name in ("weight", "bias")]
+    space, _ = documented(*rows, initial=exports.Initial.DRAWN, zeros=["weight"])
+    assert space["HYPERPARAMETERS"]["weight"]["init_std"] == 0.0
+    assert "init_std" not in space["HYPERPARAMETERS"]["bias"]
+    layer = nn.Linear(3, 2)
+    nn.init.ones_(layer.bias)
+    space["initialise"](layer)
+    assert not layer.weight.any()
+    assert layer.bias.eq(1).all()

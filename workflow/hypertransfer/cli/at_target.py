@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
+
+from torch import nn
 
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.explain import shape_of
 from hypertransfer.networks.adopted.shapes import without_memory
 from hypertransfer.networks.resolve import ParameterRow
+from hypertransfer.networks.resolve import _is_bias_of_layer as is_bias_of_layer
+from hypertransfer.networks.tagged import named_roles
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.recommendation import exports
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, imports
+from hypertransfer.training.adopted import Adopted
 
 
 class Scaled(NamedTuple):
@@ -22,10 +27,19 @@ class Scaled(NamedTuple):
     Attributes:
         rows: the hyperparameters of each parameter, at the recommended learning rate.
         factors: other factors than 1, by what they multiply (see `exports.python`).
+        initial: how the weights of the network begin.
+        zeros: the names of the parameters that begin at zero.
     """
 
     rows: Sequence[ParameterRow]
     factors: Mapping[str, exports.Factor]
+    initial: exports.Initial = exports.Initial.SCALED
+    zeros: Collection[str] = ()
+
+    def python(self, about: str) -> str:
+        """The hyperparameters as a Python module, whose docstring says what they are of."""
+        rows = [row.plain() for row in self.rows]
+        return exports.python(rows, about, self.factors, self.initial, self.zeros)
 
 
 def scaled(target: RunSpec) -> Scaled:
@@ -42,6 +56,7 @@ def scaled(target: RunSpec) -> Scaled:
         network = without_memory(lambda _: build.model(target, *shapes), size)
         scheme = build.scheme(target, network, table, shapes)
         rows = scheme.rows
+        zeros = () if isinstance(scheme, Adopted) else _zeros(network, rows)
     except Exception as error:
         text = f"the network cannot be built at the target: {type(error).__name__}: {error}"
         raise CommandError("--to", text) from error
@@ -55,4 +70,24 @@ def scaled(target: RunSpec) -> Scaled:
             readout, "the inputs of readouts that share the weights of an embedding", scheme.tied
         ),
     }
-    return Scaled(rows, {n: one for n, one in found.items() if one.value != 1.0 and one.modules})
+    factors = {n: one for n, one in found.items() if one.value != 1.0 and one.modules}
+    return Scaled(rows, factors, _initial(target, scheme), zeros)
+
+
+def _initial(target: RunSpec, scheme: build.Scheme) -> exports.Initial:
+    """How the weights of the target begin."""
+    if isinstance(scheme, Adopted):
+        return exports.Initial.SCALED
+    return exports.Initial.OTHER if target.weights == "boundary" else exports.Initial.DRAWN
+
+
+def _zeros(network: nn.Module, rows: Sequence[ParameterRow]) -> set[str]:
+    """The parameters that `resolve.apply` sets to zero in a network that states its roles."""
+    drawn = {row.name for row in rows if row.init_std > 0}
+    return {
+        one.name
+        for one in named_roles(network)
+        if one.parameter.requires_grad
+        and one.name not in drawn
+        and (one.is_weight or is_bias_of_layer(one))
+    }

@@ -366,10 +366,8 @@ def _write(
     """
     texts: dict[str, Any] = {
         "json": lambda: json_text({"study": arguments.study, **plain(arm, advice, at_target)}),
-        "groups": lambda: exports.python(
-            [row.plain() for row in at_target.rows],
-            f"{arm.label}, to {_size_text(_sizes(target))}",
-            at_target.factors,
+        "groups": lambda: at_target.python(
+            f"the study {arguments.study}, {arm.text}, at {_size_text(_sizes(target))}"
         ),
         "optuna": lambda: json_text(exports.optuna(advice)),
         "axis": lambda: yaml.safe_dump(exports.axis(advice), sort_keys=False),

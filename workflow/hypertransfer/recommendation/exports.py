@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypertransfer.recommendation.observations import DIMENSIONS, SIZE, Observat
 from hypertransfer.recommendation.trend import LEVEL
 
 POINTS = 5  # learning rates of an exported grid
+FILLED = 96  # characters in a line of the docstring of an exported module
 
 
 def plain(advice: Recommendation) -> dict[str, Any]:
@@ -93,16 +96,11 @@ def axis(advice: Recommendation) -> dict[str, Any]:
     return {"axes": {"lr": [float(f"{2**place:.4g}") for place in steps]}}
 
 
-MODULE = '''"""Hyperparameters for {about}.
-
-They belong to a network whose parameters have these names, and whose weights begin with the
-standard deviations `init_std` (0: as the module sets them) and have the factors `multiplier` in the
-forward pass. Constants above them are factors that param groups cannot apply: multiply in the
-forward pass. `hypertransfer.networks.adopted.recipe.Recipe` does all of this for a network of
-another author, with the learning rate at the base.
-"""
+MODULE = '''"""{about}"""
 
 import re
+
+import torch
 
 {factors}HYPERPARAMETERS = {{  # by names of parameters; * is a number
 {lines}
@@ -111,19 +109,77 @@ import re
 
 def groups(network):
     """Param groups for an optimizer of torch."""
-    made, unknown = [], []
+    used = {of_groups!r}
+    return [
+        {{"params": [parameter], **{{n: v for n, v in values.items() if n in used}}}}
+        for _, parameter, values in _found(network)
+    ]
+
+
+{initialise}def _found(network):
+    """The parameters of the network with their names and hyperparameters."""
+    found, unknown = [], []
     for name, parameter in network.named_parameters():
         pattern = name if name in HYPERPARAMETERS else re.sub(r"\\b\\d+\\b", "*", name)
-        if pattern not in HYPERPARAMETERS:
+        if pattern in HYPERPARAMETERS:
+            found.append((name, parameter, HYPERPARAMETERS[pattern]))
+        else:
             unknown.append(name)
-            continue
-        values = {{n: v for n, v in HYPERPARAMETERS[pattern].items() if n in {of_groups!r}}}
-        made.append({{"params": [parameter], **values}})
     if unknown:
         raise ValueError(f"no hyperparameters for {{', '.join(unknown)}}: it is another network")
-    return made
+    return found
 '''
 OF_GROUPS = ("lr", "weight_decay", "eps", "betas")
+SCALED = '''def initialise(network):
+    """Multiply the weights, as the network draws them, so that they have the deviations `init_std`.
+
+    The draws are those of the network: call `torch.manual_seed` before it is built.
+    """
+    with torch.no_grad():
+        for name, parameter, values in _found(network):
+            if "init_std" not in values:
+                continue
+            drawn = float(parameter.float().std(correction=0))
+            if not drawn > 0:
+                raise ValueError(f"{name} has equal entries, which nothing scales: draw it first")
+            parameter.mul_(values["init_std"] / drawn)
+
+
+'''
+DRAWN = '''def initialise(network, generator=None):
+    """Draw the weights from Gaussians with the standard deviations `init_std`.
+
+    Args:
+        network: the network, which is changed in place.
+        generator: draws the weights, on their device; by default that of torch, which
+            `torch.manual_seed` seeds.
+    """
+    with torch.no_grad():
+        for _, parameter, values in _found(network):
+            if "init_std" in values:
+                parameter.normal_(0.0, values["init_std"], generator=generator)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+                module.weight[module.padding_idx] = 0.0
+
+
+'''
+
+
+class Initial(enum.Enum):
+    """How a function gives a network the standard deviations of its weights.
+
+    `SCALED` multiplies what the network draws, as `Recipe` does; `DRAWN` draws from Gaussians;
+    `OTHER` says that no standard deviations describe the draws.
+    """
+
+    SCALED = "scaled"
+    DRAWN = "drawn"
+    OTHER = "other"
+
+
+INITIALISE = {Initial.SCALED: SCALED, Initial.DRAWN: DRAWN, Initial.OTHER: ""}
+CALLS = "    initialise(network)\n    param_groups = groups(network)  # for an optimizer"
 
 
 @dataclass(frozen=True)
@@ -152,21 +208,78 @@ def _pattern(name: str) -> str:
 
 
 def python(
-    rows: Sequence[Mapping[str, Any]], about: str, factors: Mapping[str, Factor] | None = None
+    rows: Sequence[Mapping[str, Any]],
+    about: str,
+    factors: Mapping[str, Factor] | None = None,
+    initial: Initial = Initial.SCALED,
+    zeros: Collection[str] = (),
 ) -> str:
-    """A Python module with the hyperparameters by patterns of names, and a function for groups.
+    """A Python module with the hyperparameters by patterns of names, and functions that apply them.
+
+    `groups(network)` returns param groups, and `initialise(network)` sets initial values.
 
     Args:
         rows: the rows of `resolve.ParameterRow` of the target, as plain values.
-        about: what the rows are of.
+        about: what the rows are of, such as a study, and the size.
         factors: factors that the forward pass of the network must apply, by the names of constants.
+        initial: how the weights begin.
+        zeros: the names of the parameters that begin at zero. Others whose `init_std` is 0 begin as
+            their module sets them.
     """
     constants = "".join(
         f"{name} = {one.value!r}  # multiply {one.text} by this: {', '.join(one.places)}\n"
         for name, one in (factors or {}).items()
     )
-    lines = "\n".join(f"    {name!r}: {values!r}," for name, values in by_pattern(rows).items())
-    return MODULE.format(about=about, factors=constants, lines=lines, of_groups=OF_GROUPS)
+    begin = [
+        row
+        if initial is not Initial.OTHER and (row["init_std"] > 0 or row["name"] in zeros)
+        else {**row, "init_std": None}
+        for row in rows
+    ]
+    lines = "\n".join(f"    {name!r}: {values!r}," for name, values in by_pattern(begin).items())
+    multiplied = any(row["multiplier"] != 1.0 for row in rows)
+    return MODULE.format(
+        about=_about(about, bool(factors), multiplied, initial),
+        factors=constants,
+        lines=lines,
+        of_groups=OF_GROUPS,
+        initialise=INITIALISE[initial],
+    )
+
+
+def _about(about: str, factors: bool, multiplied: bool, initial: Initial) -> str:
+    """The docstring of the module, with the sentences that are true of it."""
+    safe = about.replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    texts = [f"Hyperparameters of {safe}."]
+    if initial is Initial.OTHER:
+        texts.append(
+            "They belong to a network whose parameters have these names, and whose weights begin "
+            "on the boundaries of the balls of the optimizer's norms: no function here draws them."
+        )
+    else:
+        texts.append(
+            "They belong to a network whose parameters have these names. Its weights begin with "
+            "the standard deviations `init_std`, and parameters without one begin as the network "
+            "sets them:"
+        )
+    if multiplied:
+        texts.append(
+            "The forward pass multiplies weights by `multiplier`, which no function here does."
+        )
+    if factors:
+        texts.append(
+            "Constants above the hyperparameters are factors that param groups cannot apply: "
+            "multiply in the forward pass."
+        )
+    if initial is Initial.SCALED:
+        texts.append(
+            "`hypertransfer.networks.adopted.recipe.Recipe` does all of this for a network of "
+            "another author, with the learning rate at the base."
+        )
+    parts = [textwrap.fill(text, FILLED, break_long_words=False) for text in texts]
+    if initial is not Initial.OTHER:
+        parts.insert(2, CALLS)
+    return "\n\n".join(parts) + "\n"
 
 
 def by_pattern(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

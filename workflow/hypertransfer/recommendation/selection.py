@@ -36,6 +36,13 @@ class Arm:
         """The grids and the values, as `--grid` and `--where` take them."""
         return " ".join([*self.grids, *(f"{name}={value}" for name, value in self.values.items())])
 
+    @property
+    def text(self) -> str:
+        """The grids and the values, as a part of a sentence."""
+        grids = ("grid " if len(self.grids) == 1 else "grids ") + " and ".join(self.grids)
+        values = " and ".join(f"{name} {value}" for name, value in self.values.items())
+        return f"{grids} with {values}" if values else grids
+
 
 def arms(runs: pd.DataFrame) -> Iterator[Arm]:
     """The arms of a study that have a learning-rate sweep of at least one size."""
