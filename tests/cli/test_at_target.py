@@ -200,3 +200,18 @@ def test_weights_on_a_boundary_have_no_function():
     assert not hasattr(module, "initialise")
     assert not any("init_std" in values for values in module.HYPERPARAMETERS.values())
     assert "boundaries of the balls" in " ".join(module.__doc__.split())
+
+
+def test_matrices_that_are_drawn_alike_have_one_deviation():
+    rows = {row.name: row for row in scaled(adopting("recurrent")).rows}
+    names = [f"gates.weight_{kind}_l{layer}" for kind in ("ih", "hh") for layer in (0, 1)]
+    assert len({rows[name].init_std for name in names}) == 1
+    assert rows[names[0]].init_std == pytest.approx(1 / math.sqrt(3 * 16) / 2, rel=0.02)
+
+
+def test_matrices_that_are_drawn_otherwise_keep_their_deviations():
+    """GPT-2 draws what ends a branch with a lower deviation."""
+    run = adopting("gpt", base={"width": 16, "depth": 8}, shape={"width": 64, "depth": 8})
+    rows = {row.name: row for row in scaled(run).rows}
+    ends = rows["transformer.h.0.attn.c_proj.weight"], rows["transformer.h.0.attn.c_attn.weight"]
+    assert ends[0].init_std < 0.5 * ends[1].init_std

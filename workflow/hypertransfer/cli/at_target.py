@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import nn
 
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.explain import shape_of
+from hypertransfer.networks.adopted.scaling import MOST_NOISE
 from hypertransfer.networks.adopted.shapes import without_memory
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.networks.resolve import _is_bias_of_layer as is_bias_of_layer
@@ -55,7 +58,7 @@ def scaled(target: RunSpec) -> Scaled:
         size = target.shape.width
         network = without_memory(lambda _: build.model(target, *shapes), size)
         scheme = build.scheme(target, network, table, shapes)
-        rows = scheme.rows
+        rows = pooled(scheme) if isinstance(scheme, Adopted) else scheme.rows
         zeros = () if isinstance(scheme, Adopted) else _zeros(network, rows)
     except Exception as error:
         text = f"the network cannot be built at the target: {type(error).__name__}: {error}"
@@ -91,3 +94,31 @@ def _zeros(network: nn.Module, rows: Sequence[ParameterRow]) -> set[str]:
         and one.name not in drawn
         and (one.is_weight or is_bias_of_layer(one))
     }
+
+
+def pooled(scheme: Adopted) -> list[ParameterRow]:
+    """The rows of a scheme; those that differ in nothing but a draw have a common `init_std`.
+
+    The deviations of an adopted network are measured on one draw. Those of matrices of one shape
+    and of equal other hyperparameters, such as the matrices of a recurrent layer, count as equal if
+    they differ by at most `MOST_NOISE` standard errors; their common value is the root of the mean
+    square.
+    """
+    factors = {one.name: one.init_std for one in scheme.scaling.factors}
+    alike: dict[tuple, list[ParameterRow]] = {}
+    for row in scheme.rows:
+        if row.init_std > 0:
+            key = replace(row, name="", init_std=0.0), factors[row.name]
+            alike.setdefault(key, []).append(row)
+    common: dict[str, float] = {}
+    for members in alike.values():
+        members.sort(key=lambda row: row.init_std)
+        noise = MOST_NOISE / math.sqrt(scheme.at_base[members[0].name].entries)
+        while members:
+            least = members[0].init_std
+            near = [row for row in members if math.log(row.init_std / least) <= noise]
+            members = members[len(near) :]
+            mean = math.sqrt(math.fsum(row.init_std**2 for row in near) / len(near))
+            differ = near[-1].init_std > least
+            common |= {row.name: mean if differ else least for row in near}
+    return [replace(row, init_std=common.get(row.name, row.init_std)) for row in scheme.rows]
