@@ -215,3 +215,10 @@ def test_matrices_that_are_drawn_otherwise_keep_their_deviations():
     rows = {row.name: row for row in scaled(run).rows}
     ends = rows["transformer.h.0.attn.c_proj.weight"], rows["transformer.h.0.attn.c_attn.weight"]
     assert ends[0].init_std < 0.5 * ends[1].init_std
+
+
+def test_a_table_that_keeps_values_has_those_of_the_network():
+    run = adopting("transformer", parameterisation="as_built")
+    rows = {row.name: row for row in scaled(run).rows}
+    assert rows["token.weight"].init_std == pytest.approx(1.0, rel=0.1)
+    assert rows["head.weight"].init_std == pytest.approx(1 / math.sqrt(3 * 64), rel=0.1)

@@ -20,7 +20,7 @@ from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.recommendation import exports
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, imports
+from hypertransfer.training import build, imports, randomness
 from hypertransfer.training.adopted import Adopted
 
 
@@ -56,7 +56,11 @@ def scaled(target: RunSpec) -> Scaled:
     try:
         shapes = shape_of(target)
         size = target.shape.width
-        network = without_memory(lambda _: build.model(target, *shapes), size)
+        if table.keeps_values:  # and so reads them
+            with randomness.seeded(f"{target.seed}/modules"):
+                network = build.model(target, *shapes)
+        else:
+            network = without_memory(lambda _: build.model(target, *shapes), size)
         scheme = build.scheme(target, network, table, shapes)
         rows = pooled(scheme) if isinstance(scheme, Adopted) else scheme.rows
         zeros = () if isinstance(scheme, Adopted) else _zeros(network, rows)
