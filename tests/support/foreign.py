@@ -109,6 +109,35 @@ def tied(width, depth):
     return Transformer(width, depth, tied=True)
 
 
+class Recurrent(nn.Module):
+    """Recurrent layers over tokens, of which the last one reads out all positions.
+
+    Args:
+        width: the size of the embedding and of hidden states.
+        depth: the number of layers.
+        layer: the class of layers, such as `nn.LSTM`.
+        sides: the number of directions, 1 or 2.
+        stacked: whether each layer is a module of its own.
+        residual: whether the output of each module is added to its input.
+    """
+
+    def __init__(self, width, depth, layer, *, sides=1, stacked=False, residual=False):
+        super().__init__()
+        self.embedding = nn.Embedding(50, width)
+        options = {"batch_first": True, "bidirectional": sides == 2}
+        layers = [1] * depth if stacked else [depth]
+        self.layers = nn.ModuleList(layer(width, width, count, **options) for count in layers)
+        self.readout = nn.Linear(sides * width, 50)
+        self.residual = residual
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        for layer in self.layers:
+            y, _ = layer(x)
+            x = x + y if self.residual else y
+        return self.readout(x)
+
+
 TOKENS = torch.zeros(2, 8, dtype=torch.long)
 IMAGES = torch.zeros(2, 3, 8, 8)
 FEATURES = torch.zeros(2, 10)

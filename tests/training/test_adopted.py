@@ -66,6 +66,14 @@ def mlp(width, depth):
     return foreign.perceptron(width, depth)
 
 
+def lstm(width, depth):
+    return foreign.Recurrent(width, depth, nn.LSTM)
+
+
+def gru(width, depth):
+    return foreign.Recurrent(width, depth, nn.GRU, sides=2)
+
+
 def headless(width, depth):
     return foreign.Transformer(width, depth).blocks
 
@@ -154,6 +162,8 @@ PARTS = (
     deep,
     resnet,
     mlp,
+    lstm,
+    gru,
     headless,
     lookups,
     example,
@@ -203,6 +213,8 @@ RUNS = {
         "adopt": {"width": "channels", "depth": "blocks"},
     },
     "mlp": {"build": "mlp", "data": "features", "parameterisation": "mup"},
+    "lstm": {"build": "lstm"},
+    "gru, two sides": {"build": "gru", "parameterisation": "mup"},
 }
 
 

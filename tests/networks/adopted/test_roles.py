@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -225,6 +226,13 @@ def test_nothing_of_the_network_or_of_random_generators_changes():
     assert not any(module._forward_hooks for module in network.modules())
 
 
+def test_fused_operations_are_on_again_after_a_pass_that_fails():
+    with pytest.raises(RoleError, match="fails on the example inputs"):
+        infer(foreign.ResNet, 8, 1, [foreign.FEATURES])
+    assert torch.backends.mkldnn.enabled
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def hugging_face(name, width, **values):
     """A builder of a network of Hugging Face, from a config; nothing is downloaded."""
     transformers = pytest.importorskip("transformers", reason="needs the package transformers")
@@ -383,6 +391,71 @@ def test_two_paths_with_as_many_products_are_no_branch():
     found, inference = roles(make, foreign.FEATURES)
     assert inference.branches == inference.faults == ()
     assert not any(one.in_branch for one in found.values())
+
+
+GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}
+
+
+@pytest.mark.parametrize("layer", GATES)
+@pytest.mark.parametrize("sides", [1, 2])
+def test_recurrent_layers_of_torch(layer, sides):
+    """Of all products and sums over steps, none is in doubt or taken for a residual branch."""
+    found, inference = roles(
+        partial(foreign.Recurrent, layer=layer, sides=sides), foreign.TOKENS, depth=2
+    )
+    gates = GATES[layer] * 32
+    for end in ("", "_reverse")[:sides]:
+        for number, inputs in enumerate((32, sides * 32)):
+            of = f"layers.0.{{}}_l{number}{end}".format
+            into, own = found[of("weight_ih")], found[of("weight_hh")]
+            assert (into.role, into.fan_in, into.fan_out) == (Role.HIDDEN, inputs, gates)
+            assert (own.role, own.fan_in, own.fan_out) == (Role.HIDDEN, 32, gates)
+            assert into.growing == own.growing == (0, 1)
+            assert {found[of(name)].role for name in ("bias_ih", "bias_hh")} == {Role.VECTOR}
+    assert not inference.doubtful
+    assert inference.branches == inference.faults == inference.doubts == ()
+
+
+@pytest.mark.parametrize("layer", GATES)
+def test_recurrent_layers_in_blocks(layer):
+    build = partial(foreign.Recurrent, layer=layer, stacked=True)
+    found, inference = roles(build, foreign.TOKENS, depth=2)
+    assert not inference.doubtful
+    assert inference.branches == inference.faults == inference.doubts == ()
+    found, inference = roles(partial(build, residual=True), foreign.TOKENS, depth=2)
+    assert {name for name, one in found.items() if one.in_branch} == {
+        name for name in found if name.startswith("layers.")
+    }
+    assert inference.branches == ("layers.0", "layers.1")
+    assert inference.faults == inference.doubts == ()
+
+
+class Steps(nn.Module):
+    """Cells that are called once for each position."""
+
+    def __init__(self, width, depth, cell):
+        super().__init__()
+        self.embedding = nn.Embedding(50, width)
+        self.cells = nn.ModuleList(cell(width, width) for _ in range(depth))
+        self.readout = nn.Linear(width, 50)
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        for cell in self.cells:
+            states = [None]
+            for step in x.unbind(1):
+                states.append(cell(step, states[-1]))
+            x = torch.stack([s[0] if isinstance(s, tuple) else s for s in states[1:]], dim=1)
+        return self.readout(x)
+
+
+@pytest.mark.parametrize("cell", [nn.LSTMCell, nn.GRUCell, nn.RNNCell])
+def test_recurrent_cells_of_torch(cell):
+    found, inference = roles(partial(Steps, cell=cell), foreign.TOKENS, depth=2)
+    assert {found[f"cells.1.weight_{of}"].role for of in ("ih", "hh")} == {Role.HIDDEN}
+    assert {found[f"cells.1.bias_{of}"].role for of in ("ih", "hh")} == {Role.VECTOR}
+    assert not inference.doubtful
+    assert inference.branches == inference.faults == inference.doubts == ()
 
 
 class CrossAttention(nn.Module):

@@ -147,7 +147,7 @@ def _refuse_unsupported(name: str, module: nn.Module, parameter: nn.Parameter) -
         raise RoleError(
             f"{name} of torch's {type(module).__name__} packs several matrices, which no table can "
             "draw and scale: build the module from Linear of hypertransfer.networks.layers, with "
-            "one layer for each matrix"
+            "one layer for each matrix, or train the network as it is, by model.adopt"
         )
 
 

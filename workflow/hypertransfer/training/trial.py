@@ -183,11 +183,11 @@ class Batch:
                 ) from error
 
 
-@torch.no_grad()
 def _check_repeatable(model: nn.Module, batch: Batch, output: Tensor) -> None:
     """Check that another copy of the network gives the outputs that one gave in `step_flops`.
 
-    Only on a CPU, where operations are deterministic.
+    Only on a CPU, where operations are deterministic. Gradients are recorded in both passes: LSTMs
+    round otherwise without them.
 
     Raises:
         ValueError: the outputs differ.

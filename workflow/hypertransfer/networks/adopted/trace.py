@@ -9,7 +9,8 @@ A forward pass does. Its operations are recorded with the tensors that they read
 * parameters of a normalisation, and those that are added or multiplied, are vectors;
 * an addition of a tensor to another that was computed from it is the end of a residual branch.
 
-Networks are passed through once, in evaluation mode, without gradients.
+Networks are passed through once, in evaluation mode, without gradients. Fused operations are off,
+so that the products in recurrent layers and in blocks of attention are seen.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.traced import Residual, Trace, Use
 from hypertransfer.networks.tagged import RoleError
 
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)  # whose sums over steps end no residual branch
+
 
 def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
     """The operations of a forward pass of the network.
@@ -52,15 +55,13 @@ def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
     recorder = _Recorder(network)
     modes = {module: module.training for module in network.modules()}
     kept = {name: buffer.detach().clone() for name, buffer in network.named_buffers()}
-    quick = torch.backends.mha.get_fastpath_enabled()  # one operation for a whole block
-    torch.backends.mha.set_fastpath_enabled(False)
     for leaf in tree_leaves((args, kwargs)):
         if isinstance(leaf, Tensor):
             recorder.add_input(leaf)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), recorder.modules(network):
             network.eval()
-            with recorder:
+            with _unfused(), recorder:
                 output = network(*args, **kwargs)
     except Exception as error:
         raise RoleError(
@@ -68,13 +69,25 @@ def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
             "give inputs that its training step passes, by --inputs or `Recipe(inputs=…)`"
         ) from error
     finally:
-        torch.backends.mha.set_fastpath_enabled(quick)
         for module, mode in modes.items():
             module.training = mode
         for name, buffer in network.named_buffers():
             if name in kept:
                 buffer.copy_(kept[name])
     return recorder.result(predictions(output, network))
+
+
+@contextlib.contextmanager
+def _unfused() -> Iterator[None]:
+    """Within the context no operation is a whole block of attention, or a recurrent layer."""
+    attention, layers = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(attention)
+        torch.backends.mkldnn.enabled = layers
 
 
 class _Weight(NamedTuple):
@@ -115,6 +128,9 @@ class _Recorder(TorchDispatchMode):
         self._nodes: dict[int, int] = {}  # the last operation that wrote to a memory
         self._kept: list[Tensor] = []  # so that no memory is used for another tensor
         self._path: list[str] = []
+        self._recurrent = {
+            path for path, module in network.named_modules() if isinstance(module, RECURRENT)
+        }
         self._outputs: dict[int, str] = {}  # the innermost module that returned an operation
         self._chains: dict[int, list[int]] = {}  # the streams that a residual sum has passed
         self._products: set[int] = set()  # the products and look-ups of parameters
@@ -227,11 +243,13 @@ class _Recorder(TorchDispatchMode):
         for position, operand in enumerate(operands):
             if _memory(operand) in self._weights:
                 self._use(name, args, operand, position, node)
+        path = self._path[-1] if self._path else ""
         if (terms := inner_terms(name, operands)) and min(before) >= 0:
-            self.found.inner.append((self._path[-1] if self._path else "", terms))
+            self.found.inner.append((path, terms))
         if name in ("topk", "argmax", "sort"):
             self.found.choices.append(node)
-        if name == "add" and len(operands) == 2 and min(before) >= 0:
+        is_sum = name == "add" and len(operands) == 2 and min(before) >= 0
+        if is_sum and path not in self._recurrent:
             self._residual(node, *before)
         for tensor in written:
             self._nodes[_memory(tensor)] = node
