@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from hypertransfer.checkup.judging import FAIL, PASS, Expected, Finding
 from hypertransfer.checkup.of_run import Checked
 from hypertransfer.checkup.slopes import Slope
-from hypertransfer.cli import arguments, check_up
+from hypertransfer.cli import arguments, check_up, check_up_study
 from hypertransfer.cli.main import main
 from hypertransfer.data.samples import Samples
 from hypertransfer.training import data_sets
@@ -57,6 +58,48 @@ class Times(nn.Module):
 
     def forward(self, x):
         return x * self.factor
+
+
+class Halved(nn.Module):
+    """Residual branches that end in no module: each is multiplied by a half where it is added."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.inp, self.out = nn.Linear(10, width), nn.Linear(width, 5)
+        self.blocks = nn.ModuleList(foreign.perceptron(width, 0) for _ in range(depth))
+        for block in self.blocks:
+            block[0], block[2] = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x):
+        x = self.inp(x)
+        for block in self.blocks:
+            x = x + 0.5 * block[2](block[1](block[0](x)))
+        return self.out(x)
+
+
+def halved(width, depth):
+    return Halved(width, depth)
+
+
+def loud_halves(width, depth):
+    network = Halved(width, depth)
+    network.inp = nn.Sequential(network.inp, Loud(width))
+    return network
+
+
+class Tied(nn.Module):
+    """A tied readout that is computed in no module."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.token, self.hidden = nn.Embedding(12, width), nn.Linear(width, width)
+
+    def forward(self, x):
+        return F.relu(self.hidden(self.token(x))) @ self.token.weight.t()
+
+
+def tied(width, depth):
+    return Tied(width)
 
 
 class Multiplied(nn.Module):
@@ -174,6 +217,9 @@ PARTS = (
     shallow,
     few_blocks,
     bytewise,
+    halved,
+    loud_halves,
+    tied,
 )
 
 
@@ -221,6 +267,93 @@ def test_a_table_without_powers_of_the_depth_is_checked_over_the_width(capsys):
     code, out, _ = checked(capsys, *words)
     assert code == 0
     assert "not over the depth: the table has no powers of the depth" in out
+
+
+BRANCH = "the residual branch with blocks.*.2.weight does not end with the first output of a module"
+
+
+def test_a_network_with_a_fault_fails(capsys, tmp_path):
+    file = tmp_path / "check.json"
+    code, out, _ = checked(capsys, "guests:halved", *SMALL, "--json", str(file))
+    assert code == 1
+    first, about, _, fault, *_ = out.splitlines()
+    assert first == (
+        "fail: guests:halved has a fault, so that completep cannot be applied to deeper networks; "
+        "all modules scale as they should over widths 16, 32, 64, 128"
+    )
+    assert "the table cannot be applied to deeper networks with a fault" in about
+    assert "no residual branches" not in out
+    assert fault.startswith(f"fault: {BRANCH}")
+    found = json.loads(file.read_text("utf-8"))
+    assert (found["verdict"], len(found["faults"]), found["notes"]) == ("fail", 2, [])
+    assert (found["suspects"], found["depths"]) == ([], [])
+
+
+def test_modules_that_fail_are_told_beside_a_fault(capsys):
+    code, out, _ = checked(capsys, "guests:loud_halves", *SMALL, "--depth", "1")
+    assert code == 1
+    assert re.match(
+        r"fail: guests:loud_halves has a fault, and \d modules? do(es)? not scale as ", out
+    )
+    assert "\nfault: the residual branch with " in out
+    assert "\ninp.* (hidden): its output grows with the size at the start" in out
+
+
+def test_a_fault_that_the_table_need_not_scale_is_a_note(capsys):
+    code, out, _ = checked(capsys, "guests:halved", *SMALL, *MUP)
+    assert code == 0
+    assert out.startswith("pass: ")
+    assert f"\nnote: {BRANCH}" in out
+    assert "(mup has no factor there)" in out
+    assert "not over the depth: the table has no powers of the depth" in out
+
+
+def test_as_built_says_why_branches_without_modules_are_not_measured(capsys):
+    _, out, _ = checked(capsys, "guests:halved", *SMALL, "--table", "as_built")
+    assert "not over the depth: no residual branch ends in a module of its own" in out
+    _, out, _ = checked(capsys, "guests:tied", *SMALL, "--table", "as_built")
+    assert "not over the depth: the network has no residual branches" in out
+
+
+def test_a_network_to_which_no_wider_one_can_be_compared_is_not_measured(capsys, tmp_path):
+    file = tmp_path / "check.json"
+    code, out, _ = checked(capsys, "guests:tied", *SMALL, *MUP, "--json", str(file))
+    assert code == 1
+    assert out.startswith(
+        "fail: guests:tied has a fault, so that mup cannot be applied to wider networks, "
+        "and no module was measured\n(mup, adamw, lr 0.01)\n\nfault: the tied readout is"
+    )
+    assert json.loads(file.read_text("utf-8"))["widths"] == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "suspects", "claims", "text"),
+    [
+        (["a"], [], False, "fail: the network has a fault"),
+        (["a"], ["b"], True, "fail: the network has a fault and a module does not scale and a "),
+        ([], [], False, "pass: all modules scale, and all claims hold"),
+    ],
+)
+def test_the_verdict_with_a_study_counts_faults(faults, suspects, claims, text):
+    modules = {"faults": faults, "suspects": suspects}
+    assert check_up_study._in_words(modules, claims, 0).startswith(text)
+
+
+@pytest.mark.parametrize(("build", "is_run"), [("halved", True), ("tied", False)])
+def test_a_study_of_a_network_with_a_fault_fails(monkeypatch, capsys, build, is_run):
+    """It is run where its networks, which are wider than the base, can be trained."""
+    conducted = []
+
+    def conduct(arguments, spec, modules, text):
+        conducted.append(modules["verdict"])
+        return False
+
+    monkeypatch.setattr(check_up_study, "check_options", lambda *given: None)
+    monkeypatch.setattr(check_up_study, "conduct", conduct)
+    code, out, _ = checked(capsys, f"guests:{build}", *SMALL, "--study", "mine")
+    assert code == 1
+    assert conducted == ["fail"] * is_run
+    assert is_run == ("no study mine: its wider networks cannot be trained" not in out)
 
 
 def test_heads_that_grow_with_logits_over_their_root_are_named(capsys):

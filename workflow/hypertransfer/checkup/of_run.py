@@ -13,7 +13,7 @@ from hypertransfer.checkup.check import module_roles, over_depth, over_sizes, ov
 from hypertransfer.checkup.judging import FAIL, Finding
 from hypertransfer.checkup.quantities import Setup
 from hypertransfer.data.samples import batches
-from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, data_sets, imports, losses, trial
 from hypertransfer.training.extensions import Extensions
@@ -29,13 +29,15 @@ class Checked:
     """The findings on the modules of a network.
 
     Attributes:
-        widths: the widths that were compared.
-        depths: the depths that were compared; empty if the network has no residual branches, or the
-            table no powers of the depth.
+        widths: the widths that were compared; empty if a fault keeps the table from wider networks.
+        depths: the depths that were compared; empty if the network has no residual branches, the
+            table no powers of the depth, or a fault keeps the table from deeper networks.
         over_width: the findings over the width.
         over_depth: those over the depth.
         without_depth: why no depths were compared; empty if some were.
         routers: the names of the matrices of routers at the base.
+        faults: what the table has to scale in networks of other sizes, and cannot.
+        notes: faults that do not count, since the table need not scale what they are about.
     """
 
     widths: Sequence[int]
@@ -44,6 +46,8 @@ class Checked:
     over_depth: Sequence[Finding]
     without_depth: str = ""
     routers: Sequence[str] = ()
+    faults: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @property
     def findings(self) -> list[Finding]:
@@ -52,8 +56,8 @@ class Checked:
 
     @property
     def failed(self) -> bool:
-        """Whether a module does not scale as it should."""
-        return any(one.status == FAIL for one in self.findings)
+        """Whether a module does not scale as it should, or the network has a fault."""
+        return bool(self.faults) or any(one.status == FAIL for one in self.findings)
 
 
 def check(
@@ -73,7 +77,10 @@ def check(
         depths: the depths, at the base width.
         seeds: how many networks of each size.
         before: called with all sizes, as width and depth, before any is trained. The depths are
-            not among them if they are not compared.
+            not among them if they are not compared, nor are the widths.
+
+    Returns:
+        The findings. Networks to which a fault keeps the table from being applied are not trained.
 
     Raises:
         ValueError: the optimizer needs more than gradients.
@@ -82,9 +89,13 @@ def check(
     sized = _Sized(spec)
     width, depth = spec.base.width, spec.base.depth
     base = sized.scheme(width, depth)
-    without = "" if base.branches else "the network has no residual branches"
-    if not (scales_depth(sized.table) or sized.table.keeps_values):
-        without = "the table has no powers of the depth"
+    too_wide = base.refused(width=max(widths) / width)
+    too_deep = base.refused(depth=max(depths) / depth)
+    faults = too_wide or too_deep
+    notes = () if faults else base.faults
+    without = _why_no_depths(base, sized.table, faults)
+    if too_wide:
+        return Checked((), (), (), (), without, (), faults)
     deeper = [] if without else [(width, size) for size in depths]
     before([*((size, depth) for size in widths), *deeper])
     sized.try_once(width, depth)
@@ -95,13 +106,32 @@ def check(
     found = over_width(wide, module_roles(base.rows), base.growing_products)
     routers = [one.name for one in base.rows if Role(one.scaled_as) is Role.ROUTER]
     if without:
-        return Checked(widths, (), found, (), without, routers)
+        return Checked(widths, (), found, (), without, routers, faults, notes)
     ends = {size: sized.scheme(width, size).branch_ends for size in depths}
     deep = over_sizes(
         lambda size, seed: sized.setup(width, size, seed),
         depths, seeds, sized.loss, sized.batches[:1], (), ends.__getitem__,
     )  # fmt: skip
-    return Checked(widths, depths, found, over_depth(deep), routers=routers)
+    return Checked(widths, depths, found, over_depth(deep), routers=routers, notes=notes)
+
+
+def _why_no_depths(base: build.Scheme, table: Parameterisation, faults: Sequence[str]) -> str:
+    """Why depths are not compared; empty if they are.
+
+    Args:
+        base: the table on the network at the base.
+        table: the table.
+        faults: what the table has to scale, and cannot.
+    """
+    if not (scales_depth(table) or table.keeps_values):
+        return "the table has no powers of the depth"
+    if faults:
+        return "the table cannot be applied to deeper networks with a fault"
+    if base.branches:
+        return ""
+    if base.in_branches:
+        return "no residual branch ends in a module of its own"
+    return "the network has no residual branches"
 
 
 class _Sized:

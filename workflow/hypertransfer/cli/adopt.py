@@ -69,7 +69,7 @@ def lines(found: Inference) -> Iterator[str]:
         yield f"residual branches end in: {', '.join(kinds)}"
     elif not found.faults:
         yield "no residual branches: tables for the depth change nothing"
-    for fault in found.faults:
+    for fault in dict.fromkeys(map(with_patterns, found.faults)):
         yield f"fault: {fault}"
     for doubt in found.doubts:
         yield f"note: {doubt}"

@@ -24,7 +24,7 @@ from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.cli.values import with_powers
 from hypertransfer.networks.adopted.outputs import predictions
-from hypertransfer.networks.adopted.overrides import module_pattern
+from hypertransfer.networks.adopted.overrides import module_pattern, with_patterns
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
@@ -47,7 +47,7 @@ MARKS = {PASS: "", "warn": "?", FAIL: "!"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the slope of every module and what is at fault; returns 1 if a module fails.
+    """Print the slope of every module and what is at fault; returns 1 if anything is.
 
     Raises:
         ConfigError: the network, the data or the optimizer cannot be used.
@@ -83,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
         replace_atomically(arguments.json, json_text(modules).encode())
         print(f"\nwritten to {arguments.json}")
     failed = found.failed
-    if arguments.study:
+    if arguments.study and not found.widths:
+        print(f"\nno study {arguments.study}: its wider networks cannot be trained with this fault")
+    elif arguments.study:
         failed |= check_up_study.conduct(arguments, spec, modules, text)
     return int(failed)
 
@@ -199,28 +201,54 @@ def _vocabulary(network: nn.Module, outputs: torch.Tensor) -> int:
 
 def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
     """The lines of the report: the verdict, what is at fault, and the slopes of all modules."""
-    sizes = f"widths {', '.join(map(str, found.widths))}"
-    if found.depths:
-        sizes += f" and depths {', '.join(map(str, found.depths))}"
     alone = f"; not over the depth: {found.without_depth}" if found.without_depth else ""
     about = f"{spec.parameterisation}, {spec.optimizer.name}, lr {spec.lr:g}"
     failed = suspects(found.findings)
-    count = len({one.module for one, _ in failed})
-    if failed:
-        words = "s of {} do not scale as they" if count > 1 else " of {} does not scale as it"
-        words = words.format(spec.model.name)
-        yield f"fail: {count} module{words} should over {sizes}"
+    faults, notes = (
+        list(dict.fromkeys(map(with_patterns, m))) for m in (found.faults, found.notes)
+    )
+    yield _verdict(spec, found, len({one.module for one, _ in failed}), len(faults))
+    if not found.widths:
+        yield f"({about})"
     else:
-        yield f"pass: all modules of {spec.model.name} scale as they should over {sizes}"
-    yield f"({about}; powers of the size by which each quantity grows{alone})"
+        yield f"({about}; powers of the size by which each quantity grows{alone})"
     yield ""
+    yield from (f"fault: {fault}" for fault in faults)
+    yield from (f"note: {text} ({spec.parameterisation} has no factor there)" for text in notes)
     yield from _said(failed, _rows(found))
-    if failed:
+    if not found.widths:
+        return
+    if failed or faults or notes:
         yield ""
     head, *rows = _table(found)
     yield from (head, *rows, "", *LEGEND)
     if " bias " in head:
         yield "bias N: the change of the output by the vectors of a module that has matrices"
+
+
+def _verdict(spec: RunSpec, found: Checked, modules: int, faults: int) -> str:
+    """The verdict, with the numbers of modules that fail and of faults."""
+    name = spec.model.name
+    several = f"{faults} faults" if faults > 1 else "a fault"
+    if not found.widths:
+        return (
+            f"fail: {name} has {several}, so that {spec.parameterisation} cannot be applied to "
+            "wider networks, and no module was measured"
+        )
+    sizes = f"widths {', '.join(map(str, found.widths))}"
+    if found.depths:
+        sizes += f" and depths {', '.join(map(str, found.depths))}"
+    if modules:
+        words = "modules {}do not scale as they" if modules > 1 else "module {}does not scale as it"
+        words = words.format("" if faults else f"of {name} ")
+        first = f"fail: {name} has {several}, and" if faults else "fail:"
+        return f"{first} {modules} {words} should over {sizes}"
+    if faults:
+        return (
+            f"fail: {name} has {several}, so that {spec.parameterisation} cannot be applied to "
+            f"deeper networks; all modules scale as they should over {sizes}"
+        )
+    return f"pass: all modules of {name} scale as they should over {sizes}"
 
 
 def _rows(found: Checked) -> dict[str, tuple[str, str]]:
@@ -309,6 +337,8 @@ def plain(spec: RunSpec, found: Checked) -> dict[str, Any]:
         "widths": found.widths,
         "depths": found.depths,
         "routers": found.routers,
+        "faults": found.faults,
+        "notes": found.notes,
         "suspects": [
             {"module": one.module, "quantity": one.quantity, "text": text}
             for one, text in suspects(found.findings)

@@ -72,7 +72,7 @@ def conduct(
         recommended = [*RATE_IS_OPEN, "", *recommended]
     failed = any(row["verdict"] == FAILS for row in found)
     open_ones = sum(row["verdict"] == UNDECIDED for row in found)
-    verdict = _in_words(modules["verdict"] == "fail", failed, open_ones)
+    verdict = _in_words(modules, failed, open_ones)
     print("", verdict, *map(_claim_line, found), sep="\n")
     print("", *recommended, sep="\n")
     folder = RESULTS / name
@@ -155,9 +155,14 @@ def _about(spec: RunSpec, seeds: int) -> str:
     )
 
 
-def _in_words(modules: bool, claims_fail: bool, open_ones: int) -> str:
+def _in_words(modules: Mapping[str, Any], claims_fail: bool, open_ones: int) -> str:
     """The verdict of a check-up."""
-    faults = ["a module does not scale"] * modules + ["a claim fails"] * claims_fail
+    found = {
+        "the network has a fault": bool(modules["faults"]),
+        "a module does not scale": bool(modules["suspects"]),
+        "a claim fails": claims_fail,
+    }
+    faults = [text for text, is_so in found.items() if is_so]
     if faults:
         return f"fail: {' and '.join(faults)}"
     if open_ones:

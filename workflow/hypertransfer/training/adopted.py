@@ -90,6 +90,21 @@ class Adopted:
         return self.found.branches
 
     @property
+    def faults(self) -> Sequence[str]:
+        """What no table can scale in the network, if it has to."""
+        return self.found.faults
+
+    def refused(self, width: float = 1.0, depth: float = 1.0) -> Sequence[str]:
+        """The faults because of which the table cannot be applied to a network of another size.
+
+        Args:
+            width: the width over that at the base.
+            depth: the depth over that at the base.
+        """
+        at = replace(self.scaling.ratios, width=width, depth=depth)
+        return outside.refused(self.found, outside.scaling(self.found, self.scaling.table, at))
+
+    @property
     def growing_products(self) -> tuple[str, ...]:
         """The paths of the modules with attention whose heads grow with the width."""
         return self.found.growing_products

@@ -131,6 +131,15 @@ class Stated:
         return [n for n, module in self.network.named_modules() if isinstance(module, Branch)]
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What no table can scale: nothing in a network that states its roles."""
+        return ()
+
+    def refused(self, width: float = 1.0, depth: float = 1.0) -> tuple[str, ...]:
+        """The faults because of which the table cannot be applied to a network of another size."""
+        return ()
+
+    @property
     def growing_products(self) -> tuple[str, ...]:
         """The modules with attention whose heads grow; not known of stated roles."""
         return ()

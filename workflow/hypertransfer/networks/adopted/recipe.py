@@ -54,7 +54,7 @@ class Recipe:
         ValueError: there is no such table, or none for this family.
 
     Warns:
-        UserWarning: notes and faults that `hypertransfer adopt` prints as well.
+        UserWarning: notes and faults, as `hypertransfer adopt` prints them.
     """
 
     def __init__(
@@ -76,8 +76,10 @@ class Recipe:
         self._drawn: dict[int, dict[str, Drawn]] = {}
         base = self.found(depth)
         scaling(base, self.table, Ratios())
-        for doubt in (*base.faults, *base.doubts):
-            warnings.warn(doubt, stacklevel=2)
+        for fault in base.faults:
+            warnings.warn(f"fault: {fault}", stacklevel=2)
+        for doubt in base.doubts:
+            warnings.warn(f"note: {doubt}", stacklevel=2)
 
     def found(self, depth: int) -> Inference:
         """The roles of the parameters of the network of a depth, at the base width.

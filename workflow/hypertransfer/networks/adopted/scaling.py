@@ -246,8 +246,8 @@ def apply(
     """
     if any(_is_ours(hook) for module in network.modules() for hook in _hooks(module)):
         raise RoleError("a table has been applied to this network before: build it anew")
-    if found.faults and (scaled.residual != 1.0 or scaled.readout != 1.0):
-        raise RoleError("; ".join(found.faults))
+    if faults := refused(found, scaled):
+        raise RoleError("; ".join(faults))
     parameters = dict(network.named_parameters())
     with torch.no_grad():
         for one in scaled.factors:
@@ -266,6 +266,21 @@ def apply(
     if scaled.readout != 1.0:
         for path in found.readouts:
             modules[path].register_forward_pre_hook(partial(_inputs_times, scaled.readout))
+
+
+def refused(found: Inference, scaled: Scaling) -> Sequence[str]:
+    """The faults of a network because of which a table cannot be applied to it.
+
+    A table whose factors on branches and tied readouts are 1 at these ratios needs no hooks.
+
+    Args:
+        found: the roles of the network's parameters, with its faults.
+        scaled: the table.
+
+    Returns:
+        The faults; none if the table can be applied.
+    """
+    return found.faults if scaled.residual != 1.0 or scaled.readout != 1.0 else ()
 
 
 def _hooks(module: nn.Module) -> list[Any]:
