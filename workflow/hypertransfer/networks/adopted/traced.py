@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import or_
 
 from hypertransfer.networks.adopted.operations import MATRICES, Kind
 
@@ -56,6 +58,8 @@ class Residual:
 class Trace:
     """The operations of a forward pass.
 
+    What is computed of it is kept, and so is computed after the pass.
+
     Attributes:
         ancestors: for each operation the operations that it was computed from, as bits.
         uses: the uses of parameters, in order.
@@ -79,10 +83,21 @@ class Trace:
         """Whether an operation was computed from another one."""
         return first >= 0 and second >= 0 and bool(self.ancestors[second] >> first & 1)
 
-    @property
+    @cached_property
     def products(self) -> list[Use]:
         """The uses in products and look-ups that the output depends on."""
         return [use for use in self.uses if use.kind in MATRICES and self.counts(use)]
+
+    @cached_property
+    def _nodes(self) -> int:
+        """The operations of `products`, as bits."""
+        return reduce(or_, (1 << use.node for use in self.products), 0)
+
+    @cached_property
+    def _before_products(self) -> int:
+        """The operations from which a product of `products` was computed, as bits."""
+        nodes = {use.node for use in self.products if use.kind is Kind.PRODUCT}
+        return reduce(or_, (self.ancestors[node] for node in nodes), 0)
 
     def counts(self, use: Use) -> bool:
         """Whether the output depends on a use."""
@@ -90,12 +105,11 @@ class Trace:
 
     def is_first(self, use: Use) -> bool:
         """Whether no product or look-up of a parameter comes before a use."""
-        return not any(self.precedes(other.node, use.node) for other in self.products)
+        return not self.ancestors[use.node] & self._nodes
 
     def is_last(self, use: Use) -> bool:
         """Whether no product of a parameter lies between a use and the output."""
-        others = (other for other in self.products if other.kind is Kind.PRODUCT)
-        return not any(self.precedes(use.node, other.node) for other in others)
+        return not self._before_products >> use.node & 1
 
     def decides(self, use: Use) -> bool:
         """Whether the result of a product is that among which an operation chooses."""
