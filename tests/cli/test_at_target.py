@@ -52,10 +52,17 @@ NETWORKS = {
     "transformer": ("tokens", "completep"),
     "mlp": ("features", "mup"),
     "recurrent": ("tokens", "mup"),
+    "otherwise": ("tokens", "mup"),
 }
 GATES = {"gates.weight_*": "hidden", "gates.bias_*": "vector"}
 ADOPT = {"recurrent": {"roles": GATES}}
-BUILDS = {"gpt": gpt, "transformer": transformer, "mlp": mlp, "recurrent": recurrent}
+BUILDS = {
+    "gpt": gpt,
+    "transformer": transformer,
+    "mlp": mlp,
+    "recurrent": recurrent,
+    "otherwise": lambda width, depth: Drawn(width),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -215,6 +222,29 @@ def test_matrices_that_are_drawn_otherwise_keep_their_deviations():
     rows = {row.name: row for row in scaled(run).rows}
     ends = rows["transformer.h.0.attn.c_proj.weight"], rows["transformer.h.0.attn.c_attn.weight"]
     assert ends[0].init_std < 0.5 * ends[1].init_std
+
+
+class Drawn(nn.Module):
+    """Two square matrices, of which the second is drawn with a deviation that is √2 lower."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.token = nn.Embedding(50, width)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.head = nn.Linear(width, 50)
+        nn.init.normal_(self.first.weight, std=0.02)
+        nn.init.normal_(self.second.weight, std=0.02 / math.sqrt(2))
+
+    def forward(self, x):
+        return self.head(self.second(torch.relu(self.first(self.token(x)))))
+
+
+def test_matrices_of_two_modules_are_not_pooled_even_at_small_sizes():
+    run = adopting("otherwise", base={"width": 8, "depth": 1}, shape={"width": 64, "depth": 1})
+    rows = {row.name: row for row in scaled(run).rows}
+    ratio = rows["first.weight"].init_std / rows["second.weight"].init_std
+    assert ratio == pytest.approx(math.sqrt(2), rel=4 / 8)
+    assert rows["first.weight"].init_std != rows["second.weight"].init_std
 
 
 def test_a_table_that_keeps_values_has_those_of_the_network():

@@ -35,9 +35,10 @@ def test_a_pair_of_data_sets_becomes_tensors_in_order():
     assert found.augment is None
 
 
-@pytest.mark.parametrize("pair", [tuple, list])
-def test_a_part_may_be_a_pair_of_tensors(pair):
-    found = samples_of((pair((X, Y)), pair((X[:2].double(), Y[:2].int()))))
+@pytest.mark.parametrize("made", [torch.Tensor.clone, torch.Tensor.numpy])
+def test_a_part_may_be_a_pair_of_tensors_or_arrays(made):
+    test = made(X[:2].double()), made(Y[:2].int())
+    found = samples_of(((made(X), made(Y)), test))
     assert torch.equal(found.train_x, X)
     assert torch.equal(found.train_y, Y)
     assert (found.test_x.dtype, found.test_y.dtype) == (torch.float32, torch.int64)
@@ -99,6 +100,8 @@ class Stream(IterableDataset):
          "train has items with label, image: return x and y, or input_ids and labels, or pixel_"),
         ((Items([]), Items([])), "train has items that are no pairs of an input and a target, but"),
         (((X, Y[:3]), (X, Y)), f"train has {len(X)} inputs and 3 targets"),
+        (([X[:2, 0], X[2:4, 0]], (X, Y)), "train has items that are no pairs"),
+        (((X, torch.tensor(1)), (X, Y)), "train cannot be read into one batch"),
         ((Items([(X[0], 0), (X, 0)]),) * 2, "train cannot be read into one batch: RuntimeError"),
     ],
 )  # fmt: skip

@@ -22,7 +22,9 @@ def test_a_job_trains_as_many_generations_as_take_its_minutes(tmp_path):
     one = jobs_of(study)[0].seconds
     for minutes, expected in [
         (3, [[0, 5]]),
-        (2.5 * one / 60, [[0, 2], [2, 4], [4, 5]]),
+        (1e308, [[0, 5]]),
+        (2.6 * one / 60, [[0, 2], [2, 5]]),
+        (2 * one / 60, [[0, 1], [1, 3], [3, 5]]),
         (1e-6, [[number, number + 1] for number in range(5)]),
     ]:
         *jobs, transfer = jobs_of(study, minutes)

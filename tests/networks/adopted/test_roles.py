@@ -170,6 +170,7 @@ def test_overrides_settle_doubts_and_the_last_one_counts():
             {"first": "vector"},
             "'first' matches no parameter; did you mean 'first.weight', of the parameters of that",
         ),
+        ({"f": "vector"}, "'f' matches no parameter; the first are "),
         ({"last.*": "readout"}, "'readout', which is no role; known: input, hidden, output"),
     ],
 )
@@ -428,6 +429,25 @@ def test_recurrent_layers_in_blocks(layer):
     }
     assert inference.branches == ("layers.0", "layers.1")
     assert inference.faults == inference.doubts == ()
+
+
+class Residual(nn.LSTM):
+    """A recurrent layer of torch with a residual branch of its own."""
+
+    def __init__(self, width, outside=None):
+        super().__init__(width, width, batch_first=True)
+
+    def forward(self, x, state=None):
+        y, state = super().forward(x, state)
+        return x + y, state
+
+
+def test_the_branch_of_a_subclass_of_a_recurrent_layer_is_not_passed_over():
+    def build(width, depth):
+        return foreign.Recurrent(width, depth, lambda w, *_, **options: Residual(w), stacked=True)
+
+    _, inference = roles(build, foreign.TOKENS, depth=2)
+    assert inference.branches or inference.faults or inference.doubtful or inference.doubts
 
 
 class Steps(nn.Module):

@@ -6,6 +6,7 @@ import copy
 import math
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.adopted import scaling
+from hypertransfer.networks.adopted.inferred import Inference
 from hypertransfer.networks.adopted.recipe import Recipe
 from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.layers import Branch, Scaled
@@ -325,6 +327,22 @@ def test_faults_are_warned_of_and_refused_where_they_count():
     recipe.make(16, 1)
     with pytest.raises(RoleError, match="does not end with the first output of a module"):
         recipe.make(16, 2)
+
+
+@pytest.mark.parametrize(
+    ("residual", "readout", "refused"),
+    [
+        (1, 1, ()),
+        (0.5, 1, ("branch",)),
+        (1, 0.25, ("readout",)),
+        (0.5, 0.25, ("branch", "readout")),
+    ],
+)
+def test_a_fault_counts_where_the_table_scales_what_is_at_fault(residual, readout, refused):
+    found = Inference((), (8, 16), (1, 2), branch_faults=("branch",), readout_faults=("readout",))
+    assert found.faults == ("branch", "readout")
+    factors = SimpleNamespace(residual=residual, readout=readout)
+    assert scaling.refused(found, factors) == refused
 
 
 @pytest.mark.parametrize(("width", "depth"), [(2.0, 1.0), (4.0, 3.0), (1.5, 2.0)])

@@ -11,10 +11,10 @@ from torch import nn
 
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.explain import shape_of
+from hypertransfer.networks.adopted.overrides import pattern_of
 from hypertransfer.networks.adopted.scaling import MOST_NOISE
 from hypertransfer.networks.adopted.shapes import without_memory
-from hypertransfer.networks.resolve import ParameterRow
-from hypertransfer.networks.resolve import _is_bias_of_layer as is_bias_of_layer
+from hypertransfer.networks.resolve import ParameterRow, is_bias_of_layer
 from hypertransfer.networks.tagged import named_roles
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.recommendation import exports
@@ -56,7 +56,7 @@ def scaled(target: RunSpec) -> Scaled:
     try:
         shapes = shape_of(target)
         size = target.shape.width
-        if table.keeps_values:  # and so reads them
+        if table.keeps_values:  # then rows have the values that the network draws
             with randomness.seeded(f"{target.seed}/modules"):
                 network = build.model(target, *shapes)
         else:
@@ -103,16 +103,17 @@ def _zeros(network: nn.Module, rows: Sequence[ParameterRow]) -> set[str]:
 def pooled(scheme: Adopted) -> list[ParameterRow]:
     """The rows of a scheme; those that differ in nothing but a draw have a common `init_std`.
 
-    The deviations of an adopted network are measured on one draw. Those of matrices of one shape
-    and of equal other hyperparameters, such as the matrices of a recurrent layer, count as equal if
-    they differ by at most `MOST_NOISE` standard errors; their common value is the root of the mean
-    square.
+    The deviations of an adopted network are measured on one draw. Those of matrices of one module,
+    or of the same module in several blocks, that have one shape and equal other hyperparameters,
+    such as the matrices of a recurrent layer, count as equal if they differ by at most `MOST_NOISE`
+    standard errors; their common value is the root of the mean square.
     """
     factors = {one.name: one.init_std for one in scheme.scaling.factors}
     alike: dict[tuple, list[ParameterRow]] = {}
     for row in scheme.rows:
         if row.init_std > 0:
-            key = replace(row, name="", init_std=0.0), factors[row.name]
+            module = pattern_of(row.name).rpartition(".")[0]
+            key = replace(row, name=module, init_std=0.0), factors[row.name]
             alike.setdefault(key, []).append(row)
     common: dict[str, float] = {}
     for members in alike.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -194,7 +195,7 @@ def summary(surveys: Sequence[status.Survey], cores: int, jobs: int) -> Iterator
     yield f"runs to train: {most}{sum(row.missing for row in rows)}"
     alone = sum(seconds for _, seconds in map(status.timed, surveys))
     time = _time_text(rows, alone, cores, counted(cores, "cores"))
-    starts = duration(JOB_START * jobs / cores)
+    starts = duration(JOB_START * math.ceil(jobs / cores))
     yield f"{time}, plus about {starts} to start {counted(jobs, 'jobs')}"
     yield from list(estimate_errors(surveys)) or [NOT_TIMED]
     yield _disk_text(surveys, rows, cores)

@@ -271,7 +271,7 @@ def _evidence(advice: Recommendation) -> Iterator[str]:
         )
         yield from textwrap.wrap(text, WIDTH)
         if one:
-            yield "one smaller size alone measures no slope: that prediction has the prior's"
+            yield "one smaller size measures no slope: the prediction has the slope of the prior"
 
 
 def _varied(advice: Recommendation) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, default_collate
@@ -25,7 +26,8 @@ def samples_of(found: Any) -> Samples:
             testing; or a mapping with the keys `train` and `test`, and `classes` and `augment` (see
             `Samples`) if wanted. An item is a pair of an input and a target, or a mapping with the
             keys of one of `PAIRS`, of tensors, arrays and numbers as `default_collate` takes them.
-            In place of a data set, a pair of tensors has the inputs and targets of all samples.
+            In place of a data set, a tuple of two tensors or arrays has the inputs and the targets
+            of all samples.
             Without `classes` these are the labels up to the largest one; for targets that are
             tokens, the tokens up to the largest one; and 1 for numbers.
 
@@ -58,15 +60,11 @@ def _named(found: Any) -> str:
 
 def _columns(part: str, dataset: Any) -> tuple[Tensor, Tensor]:
     """The inputs and the targets of all samples of a data set, or of a pair of tensors."""
-    if (
-        isinstance(dataset, tuple | list)
-        and len(dataset) == 2
-        and all(map(torch.is_tensor, dataset))
-    ):
-        if (lengths := [len(column) for column in dataset])[0] != lengths[1]:
-            text = f"{part} has {lengths[0]} inputs and {lengths[1]} targets"
-            raise DatasetError(text)
-        return _typed(dataset[0]), _typed(dataset[1])
+    if isinstance(dataset, tuple) and len(dataset) == 2 and all(map(_is_column, dataset)):
+        x, y = map(torch.as_tensor, dataset)
+        if len(x) != len(y):
+            raise DatasetError(f"{part} has {len(x)} inputs and {len(y)} targets")
+        return _typed(x), _typed(y)
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         raise DatasetError(
             f"{part} is a {type(dataset).__name__}, whose samples have no numbers: every size is "
@@ -98,6 +96,11 @@ def _columns(part: str, dataset: Any) -> tuple[Tensor, Tensor]:
             f"{_named(items[0]) if items else 'there are none'}"
         )
     return _typed(columns[0]), _typed(columns[1])
+
+
+def _is_column(values: Any) -> bool:
+    """Whether values are those of all samples."""
+    return isinstance(values, Tensor | np.ndarray) and values.ndim > 0
 
 
 def _typed(column: Tensor) -> Tensor:

@@ -301,7 +301,7 @@ def apply(
                 drawn = torch.randn(row.shape, generator=generator) * row.init_std
             tagged.parameter.data.copy_(drawn)
             _clear_padding(tagged)
-        elif tagged.is_weight or _is_bias_of_layer(tagged):
+        elif tagged.is_weight or is_bias_of_layer(tagged):
             tagged.parameter.data.zero_()
     blocks = count_blocks(by_name)
     for name, module in model.named_modules():
@@ -312,7 +312,7 @@ def apply(
             module.multiplier = table.residual_multiplier.at(ratios) * own
 
 
-def _is_bias_of_layer(tagged: Tagged) -> bool:
+def is_bias_of_layer(tagged: Tagged) -> bool:
     """Whether a parameter is the bias of a linear layer or convolution, which torch draws."""
     return tagged.attribute == "bias" and isinstance(tagged.module, nn.Linear | _ConvNd)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from hypertransfer.catalogue.versions import planned_versions
@@ -63,10 +65,12 @@ def _generations(
     }
     earlier: list[str] = []
     number = search.settings.generations
-    at_once = max(1, int(60 * job_minutes / _seconds(search, rates)))
-    for first in range(0, number, at_once):
-        own = {**parts, "generations": [first, min(first + at_once, number)]}
-        job = _stretch(study, search, code, own, earlier, rates)
+    shares = number * _seconds(search, rates) / (60 * job_minutes)
+    pieces = max(1, min(number, math.ceil(shares)))
+    ends = [number * piece // pieces for piece in range(pieces + 1)]
+    for first, end in pairwise(ends):
+        own = {**parts, "generations": [first, end]}
+        job = _job_of(study, search, code, own, earlier, rates)
         yield job
         earlier.append(job.file)
 
@@ -76,7 +80,7 @@ def _seconds(search: Search, rates: cost.Rates) -> float:
     return search.settings.trials * cost.train_seconds(search.base, rates)
 
 
-def _stretch(
+def _job_of(
     study: str,
     search: Search,
     code: Mapping[str, str],

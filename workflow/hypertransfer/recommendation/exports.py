@@ -155,12 +155,15 @@ DRAWN = '''def initialise(network, generator=None):
             `torch.manual_seed` seeds.
     """
     with torch.no_grad():
+        drawn = set()
         for _, parameter, values in _found(network):
             if "init_std" in values:
                 parameter.normal_(0.0, values["init_std"], generator=generator)
+                drawn.add(id(parameter))
         for module in network.modules():
             if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
-                module.weight[module.padding_idx] = 0.0
+                if id(module.weight) in drawn:
+                    module.weight[module.padding_idx] = 0.0
 
 
 '''

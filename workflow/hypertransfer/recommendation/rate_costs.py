@@ -66,11 +66,10 @@ def excess_text(percent: float, above: float = math.nan) -> str:
     """An excess loss in words, with as many digits as show that it is `above` a bound."""
     if math.isnan(percent):
         return "not defined"
-    if percent >= 100:
-        return "> 100 %"
-    texts = (f"{percent:.{digits}g}" for digits in range(2, 17))
-    shown = (text for text in texts if not float(text) <= above < percent)
-    return f"{next(shown, f'{percent:.2g}')} %"
+    if percent >= 99.5:
+        return "> 99 %"
+    texts = (f"{percent:.{digits}g}" for digits in range(2, 18))  # 17 tell all floats apart
+    return f"{next(text for text in texts if not float(text) <= above < percent)} %"
 
 
 def _excesses(measured: Observation, octaves: np.ndarray) -> np.ndarray:

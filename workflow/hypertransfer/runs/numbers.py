@@ -25,7 +25,8 @@ def is_finite_number(value: object) -> bool:
 def power_of_two(text: str) -> int | float | None:
     """The number that is written as a power of two, such as 2^-3; None for other texts.
 
-    The number is whole if the exponent is, and infinite beyond the range of floats, as in configs.
+    The number is an int if the exponent is written as a whole number from 0 on, and infinite beyond
+    the range of floats, as in configs.
     """
     found = _POWER.fullmatch(text)
     if found is None:

@@ -103,7 +103,8 @@ class Inference:
         branches: the paths of the modules whose outputs are added to a residual stream.
         readouts: the paths of the modules that read out with a tied embedding.
         stacks: the paths of the modules whose numbered parts become more with the depth.
-        faults: what no table for the depth, or for tied weights, can scale.
+        branch_faults: residual branches that no table can scale.
+        readout_faults: readouts with tied weights that no table can scale.
         doubts: what else may not be as intended.
         growing_products: the paths of the modules with a product of two computed tensors, as of
             queries and keys, that sums more terms in a wider network.
@@ -115,7 +116,8 @@ class Inference:
     branches: tuple[str, ...] = ()
     readouts: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    branch_faults: tuple[str, ...] = ()
+    readout_faults: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     growing_products: tuple[str, ...] = ()
 
@@ -132,6 +134,11 @@ class Inference:
         blocks = (block(one.name, self.stacks).rpartition(".") for one in self.parameters)
         last = max(int(other) for place, _, other in blocks if other and place == stack)
         return int(number) / max(last, 1)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What tables for the depth, or for tied weights, cannot scale."""
+        return *self.branch_faults, *self.readout_faults
 
     @property
     def doubtful(self) -> list[Inferred]:

@@ -48,7 +48,8 @@ def _hint(pattern: str, parameters: Sequence[Inferred]) -> str:
     """The pattern of a module's parameters, if the module matches, or else the first parameters."""
     inside = [p.name for p in parameters if fnmatch.fnmatchcase(p.name, f"{pattern}.*")]
     if inside:
-        leaf = inside[0].rpartition(".")[2]
+        module, _, leaf = inside[0].rpartition(".")
+        leaf = leaf if fnmatch.fnmatchcase(module, pattern) else "*"
         return f"did you mean {f'{pattern}.{leaf}'!r}, of the parameters of that module?"
     return f"the first are {', '.join(p.name for p in parameters[:8])}"
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from hypertransfer.networks.adopted.example import example_inputs, forward_arguments
 from hypertransfer.networks.adopted.inferred import Inference
+from hypertransfer.networks.adopted.overrides import with_patterns
 from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.adopted.scaling import (
     Drawn,
@@ -76,7 +77,7 @@ class Recipe:
         self._drawn: dict[int, dict[str, Drawn]] = {}
         base = self.found(depth)
         scaling(base, self.table, Ratios())
-        for fault in base.faults:
+        for fault in dict.fromkeys(map(with_patterns, base.faults)):
             warnings.warn(f"fault: {fault}", stacklevel=2)
         for doubt in base.doubts:
             warnings.warn(f"note: {doubt}", stacklevel=2)

@@ -32,6 +32,11 @@ from hypertransfer.networks.adopted.traced import Residual, Trace, Use
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
 
+READOUT_FAULT = (
+    "the tied readout is computed in no module of its own, so that no table can scale it: compute "
+    "it in a module such as torch.nn.Linear that has the embedding's weight"
+)
+
 
 def infer(
     build: Build,
@@ -70,14 +75,10 @@ def infer(
     names = _Network(network, found, shapes, widths, stacks)
     parameters = [names.inferred(name, parameter) for name, parameter in names.parameters()]
     parameters = list(overridden(parameters, overrides or {}))
-    branches, faults, doubts = _branches(found)
+    branches, branch_faults, doubts = _branches(found)
     doubts += others
     readouts = names.readouts(one.name for one in parameters if Role.OUTPUT in one.shared)
-    if "" in readouts:
-        faults.append(
-            "the tied readout is computed in no module of its own, so that no table can scale it: "
-            "compute it in a module such as torch.nn.Linear that has the embedding's weight"
-        )
+    readout_faults = (READOUT_FAULT,) if "" in readouts else ()
     if set(deeper) == set(shapes[0]):
         doubts.append(
             f"the network has the same parameters at the depths {depths[0]} and {depths[1]}: let "
@@ -85,7 +86,8 @@ def infer(
         )
     growing = _growing_products(found, wider)
     doubts += _words_on_products(growing, widths)
-    about = branches, readouts, stacks, tuple(faults), tuple(doubts)
+    faults = tuple(branch_faults), readout_faults
+    about = branches, readouts, stacks, *faults, tuple(doubts)
     return Inference(parameters, widths, depths, *about, growing_products=tuple(growing))
 
 

@@ -271,7 +271,8 @@ def apply(
 def refused(found: Inference, scaled: Scaling) -> Sequence[str]:
     """The faults of a network because of which a table cannot be applied to it.
 
-    A table whose factors on branches and tied readouts are 1 at these ratios needs no hooks.
+    A table whose factor on branches is 1 at these ratios needs no hooks on branches, and likewise
+    for tied readouts.
 
     Args:
         found: the roles of the network's parameters, with its faults.
@@ -280,7 +281,10 @@ def refused(found: Inference, scaled: Scaling) -> Sequence[str]:
     Returns:
         The faults; none if the table can be applied.
     """
-    return found.faults if scaled.residual != 1.0 or scaled.readout != 1.0 else ()
+    return (
+        *(found.branch_faults if scaled.residual != 1.0 else ()),
+        *(found.readout_faults if scaled.readout != 1.0 else ()),
+    )
 
 
 def _hooks(module: nn.Module) -> list[Any]:

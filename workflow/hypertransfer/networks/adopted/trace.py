@@ -36,7 +36,10 @@ from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.traced import Residual, Trace, Use
 from hypertransfer.networks.tagged import RoleError
 
-RECURRENT = (nn.RNNBase, nn.RNNCellBase)  # whose sums over steps end no residual branch
+# The passes whose sums over steps end no residual branch. A subclass may add branches in its own.
+RECURRENT = frozenset(
+    layer.forward for layer in (nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell)
+)
 
 
 def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
@@ -129,7 +132,7 @@ class _Recorder(TorchDispatchMode):
         self._kept: list[Tensor] = []  # so that no memory is used for another tensor
         self._path: list[str] = []
         self._recurrent = {
-            path for path, module in network.named_modules() if isinstance(module, RECURRENT)
+            path for path, module in network.named_modules() if type(module).forward in RECURRENT
         }
         self._outputs: dict[int, str] = {}  # the innermost module that returned an operation
         self._chains: dict[int, list[int]] = {}  # the streams that a residual sum has passed

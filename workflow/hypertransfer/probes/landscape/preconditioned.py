@@ -24,9 +24,9 @@ class Probe:
     al. 2207.14484).
 
     H is restricted to entries with v̂ > 0. The others have had no gradient so far, such as the
-    embeddings of tokens that did not occur. Adam does not move them, and they would be divided by ε
-    alone. Where √v̂ + ε is ε in the precision of the parameter, v̂ counts as 0. Both columns are null
-    at step 0, before there are moments, and while v̂ is 0 everywhere.
+    embeddings of tokens that did not occur. Only weight decay moves them, and they would be divided
+    by ε alone. Where √v̂ + ε is ε in the precision of the parameter, v̂ counts as 0. Both columns are
+    null at step 0, before there are moments, and while v̂ is 0 everywhere.
 
     Entries that had few gradients are part of H. Their v̂ may be small by chance, and then they rule
     the eigenvalue: on text with rare tokens it varies much between seeds.
@@ -79,9 +79,9 @@ class Restricted:
 
 
 def _operator(view: View) -> LinearOperator | None:
-    """(SP⁻¹)^½ H (SP⁻¹)^½ on the entries that Adam moves; None if there are none."""
-    moved = _moved(view)
-    kept = torch.cat([moved[name].reshape(-1) for name in view.parameters]).nonzero()[:, 0]
+    """(SP⁻¹)^½ H (SP⁻¹)^½ on the entries that had a gradient; None if there are none."""
+    found = _had_gradient(view)
+    kept = torch.cat([found[name].reshape(-1) for name in view.parameters]).nonzero()[:, 0]
     if not len(kept):
         return None
     # The factors of entries that are left out are never used.
@@ -93,13 +93,13 @@ def _operator(view: View) -> LinearOperator | None:
     return whole if len(kept) == whole.dimension else Restricted(whole, kept)
 
 
-def _moved(view: View) -> dict[str, Tensor]:
+def _had_gradient(view: View) -> dict[str, Tensor]:
     """Whether the second moment of each entry is above 0, by the names of the parameters."""
     names = {id(parameter): name for name, parameter in view.parameters.items()}
-    moved = {n: torch.zeros_like(p, dtype=torch.bool) for n, p in view.parameters.items()}
+    found = {n: torch.zeros_like(p, dtype=torch.bool) for n, p in view.parameters.items()}
     for group in view.make_optimizer(view.network).param_groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
             if (root := view.preconditioner.get(name)) is not None:
-                moved[name] = root != torch.zeros_like(root) + group["eps"]  # √0 + ε, rounded alike
-    return moved
+                found[name] = root != torch.zeros_like(root) + group["eps"]  # √0 + ε, rounded alike
+    return found
