@@ -125,6 +125,62 @@ def loud(width, depth):
     return Multiplied(width)
 
 
+class Around(nn.Module):
+    def __init__(self, inside, factor):
+        super().__init__()
+        self.inside, self.factor = inside, factor
+
+    def forward(self, x):
+        return self.inside(x) * self.factor
+
+
+class Wrapped(nn.Module):
+    """Modules of a perceptron, one of them in a module that multiplies by √width."""
+
+    def __init__(self, part, width):
+        super().__init__()
+        parts = {"inp": nn.Linear(10, width), "hidden": nn.Linear(width, width)}
+        parts |= {"norm": nn.LayerNorm(width), "out": nn.Linear(width, 5)}
+        parts[part] = Around(parts[part], width**0.5 / 4)
+        self.parts = nn.ModuleDict(parts)
+
+    def forward(self, x):
+        x = F.relu(self.parts["inp"](x))
+        x = x + F.relu(self.parts["hidden"](x))
+        return self.parts["out"](self.parts["norm"](x))
+
+
+def loud_branch(width, depth):
+    return Wrapped("hidden", width)
+
+
+def loud_logits(width, depth):
+    return Wrapped("out", width)
+
+
+class Normed(nn.Module):
+    """An embedding times √width, which a norm or a residual stream receives."""
+
+    def __init__(self, width, first):
+        super().__init__()
+        self.token, self.first = nn.Embedding(12, width), nn.LayerNorm(width) if first else None
+        self.norm, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.hidden, self.out = nn.Linear(width, width), nn.Linear(width, 12)
+
+    def forward(self, x):
+        x = self.token(x) * self.token.embedding_dim**0.5
+        x = x if self.first is None else self.first(x)
+        return self.out(self.last(x + self.hidden(self.norm(x))))
+
+
+def loud_token(width, depth):
+    return Normed(width, first=False)
+
+
+def undone(width, depth):
+    return Normed(width, first=True)
+
+
 def two(width, depth):
     return nn.Bilinear(width, width, 3)
 
@@ -210,6 +266,10 @@ PARTS = (
     transformer,
     grown,
     loud,
+    loud_branch,
+    loud_logits,
+    loud_token,
+    undone,
     two,
     pair,
     broken,
@@ -368,6 +428,32 @@ def test_a_layer_that_multiplies_its_output_is_named_before_its_effects(capsys):
     code, out, _ = checked(capsys, "guests:loud", *SMALL, "--table", "mup")
     assert code == 1
     assert out.splitlines()[3].startswith("hidden (hidden): its output grows with the size")
+
+
+@pytest.mark.parametrize(
+    ("build", "module", "place"),
+    [
+        ("loud_branch", "parts.hidden.inside", "the input of parts.norm"),
+        ("loud_logits", "parts.out.inside", "the output of the network"),
+        ("loud_token", "token", "the input of last"),
+    ],
+)
+def test_a_factor_outside_of_modules_with_parameters_is_named_alone(capsys, build, module, place):
+    code, out, _ = checked(capsys, f"guests:{build}", *SMALL, "--table", "mup")
+    assert code == 1
+    said = out.splitlines()
+    assert said[0].startswith("fail: 1 module of")
+    line = f"{module}: what lies between its output and {place} multiplies by more"
+    assert said[3].startswith(line)
+    assert "power +0.50 of the size instead of 0)" in said[3]
+    assert " factor " in out
+    assert said[-1].startswith("factor: what lies between")
+
+
+def test_a_factor_on_all_that_a_norm_receives_is_no_fault(capsys):
+    code, out, _ = checked(capsys, "guests:undone", *SMALL, "--table", "mup")
+    assert code == 0
+    assert " factor " not in out
 
 
 def test_a_network_as_it_is_built_fails(capsys):

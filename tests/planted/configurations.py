@@ -42,6 +42,8 @@ def settings(fault: str, seed: int) -> Settings:
     """The settings of a configuration."""
     of = Settings.drawn(seed)
     of = replace(of, frozen=fault == "frozen", root=fault == "attention", tied=fault == "tied")
+    if fault.endswith("_factor"):
+        return replace(of, loud=fault.removesuffix("_factor"))
     if fault == "residual" and of.table == "mup":  # which does not scale with the depth
         return replace(of, table="completep")
     return replace(of, weight_decay=of.weight_decay or 0.05) if fault == "decay" else of

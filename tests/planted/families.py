@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ class Settings:
     frozen: bool = False  # the inner size of the second block does not grow
     root: bool = False  # logits of attention are divided by √d
     tied: bool = False  # the readout of the decoder shares the embedding's weights
+    loud: str = ""  # what the network multiplies by √width: `embedding`, `branch` or `logits`
 
     @classmethod
     def drawn(cls, seed: int) -> Settings:
@@ -48,6 +49,22 @@ class Settings:
             samples=rng.choice([2, 4]),
             table=rng.choice(["completed_p", "mup", "completep"]),
         )
+
+
+class Times(nn.Module):
+    """What modules return, times a factor."""
+
+    def __init__(self, factor: float, *modules: nn.Module) -> None:
+        super().__init__()
+        self.inside, self.factor = nn.Sequential(*modules), factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inside(x) * self.factor
+
+
+def loud(part: str, module: nn.Module, width: int, of: Settings) -> nn.Module:
+    """The module, which a planted factor wraps if it is this part."""
+    return Times((width / of.base) ** 0.5, module) if of.loud == part else module
 
 
 class Residual(nn.Module):
@@ -74,10 +91,13 @@ class MLP(nn.Module):
         sizes = (inner(width, 2, number, of) for number in range(depth))
         self.inp = nn.Linear(FEATURES, width)
         self.blocks = nn.ModuleList(Residual(width, size, of) for size in sizes)
+        self.blocks[1].down = loud("branch", self.blocks[1].down, width, of)
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, of.classes)
+        self.out = loud("logits", self.out, width, of)
+        self.factor = width**0.5 if of.loud == "embedding" else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.inp(x)
+        x = self.inp(x) * self.factor
         for block in self.blocks:
             x = x + block(x)
         return self.out(self.norm(x))
@@ -121,9 +141,12 @@ class GPT(nn.Module):
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, TOKENS, bias=False)
         if of.tied:
             self.head.weight = self.tok.weight
+        self.blocks[1].mlp[2] = loud("branch", self.blocks[1].mlp[2], width, of)
+        self.head = loud("logits", self.head, width, of)
+        self.factor = width**0.5 if of.loud == "embedding" else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.tok(x) + self.pos(torch.arange(x.shape[1]))
+        x = self.tok(x) * self.factor + self.pos(torch.arange(x.shape[1]))
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x))
@@ -147,10 +170,12 @@ class Conv(nn.Module):
         super().__init__()
         self.inp = nn.Conv2d(3, width, 3, padding=1)
         self.blocks = nn.ModuleList(ConvBlock(width, of) for _ in range(depth))
-        self.out = nn.Linear(width, of.classes)
+        self.blocks[1].b2 = loud("branch", self.blocks[1].b2, width, of)
+        self.out = loud("logits", nn.Linear(width, of.classes), width, of)
+        self.factor = width**0.5 if of.loud == "embedding" else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.inp(x)
+        x = self.inp(x) * self.factor
         for block in self.blocks:
             x = x + block(x)
         return self.out(x.mean((2, 3)))
@@ -173,6 +198,23 @@ def chain(width: int, depth: int, of: Settings) -> nn.Module:
     return nn.Sequential(*layers, *pooled, nn.Linear(width, of.classes))
 
 
+class Embedded(nn.Module):
+    """Pre-norm blocks behind an embedding, whose updates fall with the width for long."""
+
+    def __init__(self, width: int, depth: int, of: Settings) -> None:
+        super().__init__()
+        of = replace(of, normed=True)
+        self.emb = nn.Embedding(TOKENS, width)
+        self.blocks = nn.ModuleList(Residual(width, 4 * width, of) for _ in range(depth))
+        self.out = nn.Linear(width, TOKENS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.emb(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.out(x)
+
+
 FAMILIES: Mapping[str, Callable[[int, int, Settings], nn.Module]] = {
     "mlp": MLP,
     "gpt": GPT,
@@ -181,4 +223,5 @@ FAMILIES: Mapping[str, Callable[[int, int, Settings], nn.Module]] = {
 SOUND: Mapping[str, Callable[[int, int, Settings], nn.Module]] = {  # without planted faults
     "biased": biased,
     "chain": chain,
+    "embedded": Embedded,
 }

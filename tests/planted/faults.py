@@ -13,11 +13,10 @@ from typing import Any
 
 from tests.planted import configurations
 from tests.planted.configurations import SPARE, settings
-from tests.planted.families import SOUND
 
 from hypertransfer.cli.main import main
 
-IMAGES = ("conv", *SOUND)  # families of networks for images
+IMAGES = ("conv", "biased", "chain")  # families of networks for images
 MODULE = configurations.__name__
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,6 +84,19 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "tied": Fault(
         "the readout shares the embedding's weights, and has no multiplier", ("head",), ("gpt",)
+    ),
+    "embedding factor": Fault(
+        "the network multiplies the output of the input layer or the embedding by √width",
+        ("inp", "tok"), ("mlp", "gpt", "conv"), ("factor",), in_table=False,
+    ),
+    "branch factor": Fault(
+        "a module around the end of one branch multiplies by √width",
+        ("blocks.1.down", "blocks.1.mlp.2", "blocks.1.b2"), ("mlp", "gpt", "conv"), ("factor",),
+        in_table=False,
+    ),
+    "logits factor": Fault(
+        "a module around the readout multiplies by √width",
+        ("out", "head"), ("mlp", "gpt", "conv"), ("factor",), in_table=False,
     ),
 }  # fmt: skip
 

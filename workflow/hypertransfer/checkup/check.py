@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from hypertransfer.checkup.factors import FACTORS, expected_factor, located
 from hypertransfer.checkup.judging import (
     SHRINKING,
     Expected,
@@ -21,6 +22,7 @@ from hypertransfer.networks.adopted.inferred import Inferred
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.parameterisation.algebra import Role
 
+OF_PARAMETERS = ("gain", "update", "bias update", "decay")
 FEWEST = 3  # sizes beside the smallest that have a slope of their own, with two values each
 Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
 
@@ -78,9 +80,13 @@ def over_width(
             (`Inference.growing_products`).
     """
 
+    attention = {_own(name) for name in values if name.quantity == "logits"}
+
     def wanted(name: Measured) -> Expected | None:
-        own = name.module.partition(" ")[0]  # without the number of a second product in a module
+        own = _own(name)
         prefix = f"{own}." if own else ""
+        if name.quantity in FACTORS:
+            return expected_factor(roles.get(own), name.behind, attends=_within(own, attention))
         inside = {role for path, role in roles.items() if path != own and path.startswith(prefix)}
         if name.quantity == "gain" and inside:
             return None
@@ -88,7 +94,16 @@ def over_width(
             return None
         return expected(roles.get(own), name.quantity, heads_grow=own in growing)
 
-    return list(_findings(values, wanted, roles))
+    return located(_findings(values, wanted, roles))
+
+
+def _own(name: Measured) -> str:
+    """The path of the module, without the number of a second product in it."""
+    return name.module.partition(" ")[0]
+
+
+def _within(path: str, modules: Collection[str]) -> bool:
+    return any(not one or f"{path}.".startswith(f"{one}.") for one in modules)
 
 
 def over_depth(values: Values) -> list[Finding]:
@@ -107,13 +122,14 @@ def _findings(
         larger = _of_larger(by_size)
         yield Finding(
             module=name.module,
-            role=role.value if role and name.quantity not in ("logits", "logit change") else "",
+            role=role.value if role and name.quantity in OF_PARAMETERS else "",
             quantity=name.quantity,
             step=name.step,
             slope=found,
             expected=bar,
             status=status(found, larger, bar),
             larger=larger,
+            between=(name.module, name.behind) if name.quantity in FACTORS else None,
         )
 
 

@@ -44,6 +44,8 @@ class Finding:
         status: `PASS`, `FAIL`, or `WARN` (the value is off, but not its whole interval, or not that
             of the larger sizes).
         larger: the slope without the smallest size; None with too few sizes or values.
+        between: of a factor: the paths of the modules in front of it and behind it; an empty one
+            behind is the output of the network.
     """
 
     module: str
@@ -54,6 +56,7 @@ class Finding:
     expected: Expected
     status: str
     larger: Slope | None = None
+    between: tuple[str, str] | None = None
 
     @property
     def excess(self) -> float:
@@ -119,7 +122,7 @@ def _grade(slope: Slope, wanted: Expected, tolerance: float) -> str:
 
 
 # What comes first explains what comes later: an initial value that is wrong changes updates, too.
-ORDER = ("decay", "gain", "branch", "logits", "update", "bias update", "logit change")
+ORDER = ("decay", "gain", "factor", "branch", "logits", "update", "bias update", "logit change")
 
 
 def suspects(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
@@ -170,6 +173,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
         "the size of a head, d, where heads grow",
         "training changes the logits of attention less, the larger the network",
     ),
+    "factor": (
+        "multiplies by more, the larger the network: a factor there, in no module that has "
+        "parameters, grows with the size",
+        "multiplies by less, the larger the network: a factor there, in no module that has "
+        "parameters, shrinks with the size",
+    ),
     "branch": (
         "the output of the residual branch does not shrink with the number of blocks, so that the "
         "residual stream grows: the factor on branches is missing",
@@ -187,9 +196,20 @@ def words(finding: Finding) -> str:
             "network have more heads, and not larger ones, or divide the logits by the size of a "
             "head, d, and not by √d"
         )
+    if finding.between:
+        grows, shrinks = (f"{_place(finding)} {text}" for text in (grows, shrinks))
     role = f" ({finding.role})" if finding.role else ""
     text = grows if finding.excess > 0 else shrinks
     most = "" if finding.expected.low else "at most "
     target = f"{most}{finding.expected.value:g}"
     power = f"power {finding.slope.value:+.2f} of the size instead of {target}"
     return f"{finding.module}{role}: {text} ({power})"
+
+
+def _place(finding: Finding) -> str:
+    """Where a factor is, as seen from the module of the finding."""
+    before, behind = finding.between or ("", "")
+    if finding.module == before:
+        place = f"the input of {behind}" if behind else "the output of the network"
+        return f"what lies between its output and {place}"
+    return f"what lies between the output of {before} and its {'input' if behind else 'output'}"

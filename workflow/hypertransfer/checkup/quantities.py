@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from hypertransfer.checkup import between
 from hypertransfer.checkup.recording import (
     Call,
     Pass,
@@ -41,14 +42,17 @@ class Measured(NamedTuple):
 
     Attributes:
         module: the path of the module.
-        quantity: `gain`, `update`, `bias update`, `change`, `logits`, `logit change`, `branch` or
-            `decay`.
+        quantity: `gain`, `update`, `bias update`, `change`, `logits`, `logit change`, `branch`,
+            `decay`, `factor` or `factor to norm`.
         step: the number of updates before it was measured.
+        behind: of a factor: the path of the module that it reaches; empty for the output of the
+            network.
     """
 
     module: str
     quantity: str
     step: int
+    behind: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def measure(
     * `change`: root mean square of the change of the output;
     * `logits`, `logit change`: those of attention;
     * `branch`: root mean square of the output of the end of a residual branch, at the start;
+    * `factor`, `factor to norm`: see `between`;
     * `decay`: share of the weight, or of the vector of a module without one, that one step of
       weight decay takes.
 
@@ -97,6 +102,8 @@ def measure(
     before = record(network, lambda: loss(network, first))
     found = dict(_at_start(network, before, branches))
     found |= dict(_decay(network, setup.optimizer))
+    if steps:
+        found |= dict(_factors(network, lambda: loss(network, first), before))
     for step, batch in enumerate(batches, 1):
         setup.optimizer.zero_grad()
         value = loss(network, batch)
@@ -132,6 +139,15 @@ def _at_start(
             yield Measured(path, "branch", 0), root_mean_square(call.output)
     for path, logits in before.logits.items():
         yield Measured(path, "logits", 0), root_mean_square(logits, masked=True)
+
+
+def _factors(
+    network: nn.Module, forward: Callable[[], Any], before: Pass
+) -> Iterator[tuple[Measured, float]]:
+    found = between.factors(network, forward, between.ends(network, before.calls))
+    for edge, value in found.items():
+        quantity = "factor to norm" if edge.to_norm else "factor"
+        yield Measured(edge.before, quantity, 0, edge.behind), value
 
 
 def _size(call: Call) -> float:

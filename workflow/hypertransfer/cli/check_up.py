@@ -222,8 +222,7 @@ def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
         yield ""
     head, *rows = _table(found)
     yield from (head, *rows, "", *LEGEND)
-    if " bias " in head:
-        yield "bias N: the change of the output by the vectors of a module that has matrices"
+    yield from (text for column, text in IF_SHOWN.items() if f" {column} " in f"{head} ")
 
 
 def _verdict(spec: RunSpec, found: Checked, modules: int, faults: int) -> str:
@@ -274,6 +273,7 @@ def _said(
 
 QUANTITIES = {
     ("gain", 0): "output",
+    ("factor", 0): "factor",
     **{("update", step): f"update {step}" for step in STEPS},
     **{("bias update", step): f"bias {step}" for step in STEPS},
     ("decay", 0): "decay",
@@ -282,7 +282,15 @@ QUANTITIES = {
     ("branch", 0): "branch",
 }
 # Columns that are there only where no other tells that their quantity fails.
-IF_FAILED = {*(("bias update", step) for step in STEPS), ("logit change", STEPS[0])}
+IF_FAILED = {
+    *(("bias update", step) for step in STEPS),
+    ("logit change", STEPS[0]),
+    ("factor", 0),
+}
+IF_SHOWN = {  # lines of the legend
+    "bias": "bias N: the change of the output by the vectors of a module that has matrices",
+    "factor": "factor: what lies between its output and the input of others, or the end of the network",
+}
 LEGEND = (
     "output: over the input, at the start; update N: the change of the output by the module's own",
     "matrices in N steps; decay: the share of the weights that decay takes in a step; logits: of",

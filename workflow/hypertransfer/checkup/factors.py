@@ -1,0 +1,72 @@
+"""Verdicts on what lies between modules: which factors matter, and at which module they are.
+
+A factor in front of a norm does nothing if it multiplies the whole input of the norm, as that of a
+norm behind an embedding does. In a residual stream it multiplies one of several parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from hypertransfer.checkup.judging import FAIL, SHRINKING, Expected, Finding
+from hypertransfer.parameterisation.algebra import Role
+
+FACTORS = ("factor", "factor to norm")  # see `quantities.Measured`
+
+
+def expected_factor(role: Role | None, behind: str, *, attends: bool) -> Expected | None:
+    """The slope over the width of what lies between two modules; None if it may be any.
+
+    The weights of attention depend less on each entry of queries and keys, the larger the heads.
+    What divides by the size of an output multiplies by more where that output shrinks.
+
+    Args:
+        role: the role of the module in front.
+        behind: the path of the module behind; empty for the output of the network.
+        attends: whether the module in front is in one that has attention.
+    """
+    if role in SHRINKING and behind:
+        return None
+    return Expected(0.0, low=not attends)
+
+
+def located(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, with one factor for each module: the worst.
+
+    A factor that fails is one of the module in front. If others of that module do not fail, it is
+    one of the module behind.
+    """
+    found = list(findings)
+    factors = [one for one in found if one.quantity in FACTORS]
+    undone = {
+        behind
+        for behind, into in _by(factors, _behind).items()
+        if all(one.quantity == "factor to norm" and one.status == FAIL for one in into)
+        and len({one.excess > 0 for one in into}) == 1
+    }
+    factors = [replace(f, quantity="factor") for f in factors if _behind(f) not in undone]
+    placed: list[Finding] = []
+    for alike in _by(factors, lambda one: one.module).values():
+        failed = [one for one in alike if one.status == FAIL]
+        if 0 < len(failed) < len(alike):
+            placed += [replace(one, module=_behind(one)) for one in failed]
+            alike = [one for one in alike if one.status != FAIL]
+        placed.append(_worst(alike))
+    kept = [one for one in found if one.quantity not in FACTORS]
+    return kept + [_worst(alike) for alike in _by(placed, lambda one: one.module).values()]
+
+
+def _behind(one: Finding) -> str:
+    return one.between[1] if one.between else ""
+
+
+def _by(findings: Iterable[Finding], key: Callable[[Finding], str]) -> dict[str, list[Finding]]:
+    groups: dict[str, list[Finding]] = {}
+    for one in findings:
+        groups.setdefault(key(one), []).append(one)
+    return groups
+
+
+def _worst(findings: Sequence[Finding]) -> Finding:
+    return max(findings, key=lambda one: (one.status == FAIL, abs(one.excess)))
