@@ -33,6 +33,51 @@ def test_the_smallest_size_alone_is_no_fault():
     assert finding.status == WARN
 
 
+NOISE = (1.01, 1.0, 0.99)
+
+
+def of_powers(powers, quantity="update"):
+    """The finding of a quantity with these powers between one width and the next."""
+    logs = [sum(powers[:k]) for k in range(len(powers) + 1)]
+    by_size = {16 * 2**k: [2**log * one for one in NOISE] for k, log in enumerate(logs)}
+    (finding,) = over_width({Measured("m", quantity, 1): by_size}, HIDDEN)
+    return finding
+
+
+@pytest.mark.parametrize(
+    "powers",
+    [
+        [-0.40, -0.33, -0.24],
+        [-0.35, -0.34, -0.24],
+        [-0.44, -0.41, -0.34],
+        [-0.33, -0.40, -0.25],
+    ],
+)
+def test_an_update_that_falls_by_less_than_a_power_is_no_failure(powers):
+    """Those of layers behind norms, which were measured from a width of 16 on."""
+    finding = of_powers(powers)
+    assert max(finding.slope.high, finding.larger.high) < -0.25
+    assert finding.status == WARN
+
+
+@pytest.mark.parametrize(
+    "powers",
+    [
+        [-0.5, -0.5, -0.5],
+        [-0.9, -0.83, -0.74],  # flattens to a power of -½, which a fault has
+        [-1.0, -1.0, -1.0],
+        [0.6, 0.5, 0.4],
+        [0.5, 0.5, 0.5],
+    ],
+)
+def test_a_power_fails_whatever_is_beside_it(powers):
+    assert of_powers(powers).status == FAIL
+
+
+def test_what_flattens_at_the_start_is_a_fault_that_a_bias_hides():
+    assert of_powers([-0.40, -0.33, -0.24], "gain").status == FAIL
+
+
 @pytest.mark.parametrize(("seeds", "is_told"), [(1, False), (2, True)])
 def test_too_few_values_tell_nothing_of_the_larger_sizes(seeds, is_told):
     finding = found([1, 2**-0.5, 2**-1, 2**-1.5], seeds)

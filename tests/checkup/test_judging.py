@@ -29,6 +29,9 @@ from hypertransfer.parameterisation.algebra import Role
         ((-0.5, -0.6, -0.4), Expected(0.0, low=False), PASS),
         ((0.0, -0.1, 0.1), Expected(-0.5, low=False), FAIL),
         ((-1.0, -1.1, -0.9), Expected(-0.5, low=False), PASS),
+        ((-0.4, -0.5, -0.3), Expected(0.0, reach=0.5), FAIL),
+        ((-0.4, -0.49, -0.3), Expected(0.0, reach=0.5), WARN),
+        ((0.4, 0.3, 0.49), Expected(0.0, reach=0.5), FAIL),
     ],
 )
 def test_a_slope_fails_if_its_whole_interval_is_off(slope, wanted, result):
@@ -48,7 +51,8 @@ def test_what_is_expected_over_the_width():
     assert expected(Role.HIDDEN, "gain") == Expected(0.0)
     assert expected(Role.OUTPUT, "gain") == Expected(0.0, low=False)
     assert expected(Role.VECTOR, "gain") is None
-    assert expected(Role.OUTPUT, "update") == Expected(0.0)
+    assert expected(Role.OUTPUT, "update") == Expected(0.0, reach=0.5)
+    assert expected(Role.OUTPUT, "bias update") == Expected(0.0)
     assert expected(None, "logit change") == Expected(0.0, low=False)
     assert expected(None, "logits") == Expected(0.0, low=False)
     assert expected(None, "logits", heads_grow=True) == Expected(-0.5, low=False)

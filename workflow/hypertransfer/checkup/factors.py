@@ -32,7 +32,7 @@ def expected_factor(role: Role | None, behind: str, *, attends: bool) -> Expecte
 
 
 def located(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, with one factor for each module: the worst.
+    """The findings, with one factor for each module: the first that fails, or else the worst.
 
     A factor that fails is one of the module in front. If others of that module do not fail, it is
     one of the module behind.
@@ -52,9 +52,9 @@ def located(findings: Iterable[Finding]) -> list[Finding]:
         if 0 < len(failed) < len(alike):
             placed += [replace(one, module=_behind(one)) for one in failed]
             alike = [one for one in alike if one.status != FAIL]
-        placed.append(_worst(alike))
+        placed.append(_chosen(alike))
     kept = [one for one in found if one.quantity not in FACTORS]
-    return kept + [_worst(alike) for alike in _by(placed, lambda one: one.module).values()]
+    return kept + [_chosen(alike) for alike in _by(placed, lambda one: one.module).values()]
 
 
 def _behind(one: Finding) -> str:
@@ -68,5 +68,7 @@ def _by(findings: Iterable[Finding], key: Callable[[Finding], str]) -> dict[str,
     return groups
 
 
-def _worst(findings: Sequence[Finding]) -> Finding:
-    return max(findings, key=lambda one: (one.status == FAIL, abs(one.excess)))
+def _chosen(findings: Sequence[Finding]) -> Finding:
+    """The first that fails, in the order in which modules are called; if none does, the worst."""
+    worst = max(findings, key=lambda one: abs(one.excess))
+    return next((one for one in findings if one.status == FAIL), worst)

@@ -16,7 +16,7 @@ from hypertransfer.catalogue import checks, complete
 from hypertransfer.catalogue.cards import datasets
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.checkup.fit import misfit, of_tokens
-from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
+from hypertransfer.checkup.judging import FAIL, PASS, WARN, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
 from hypertransfer.cli.adopt import at_base, builder, check_sizes, given_inputs
@@ -43,7 +43,7 @@ OPTIONS = {  # by the key of a run
     "loss": "--loss",
     "batch_size": "--batch",
 }
-MARKS = {PASS: "", "warn": "?", FAIL: "!"}
+MARKS = {PASS: "", WARN: "?", FAIL: "!"}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -223,6 +223,8 @@ def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
     head, *rows = _table(found)
     yield from (head, *rows, "", *LEGEND)
     yield from (text for column, text in IF_SHOWN.items() if f" {column} " in f"{head} ")
+    if any(f.quantity == "update" and f.status == WARN and f.excess < 0 for f in found.findings):
+        yield "An update with a ? may fall in narrow networks alone: repeat with a larger --width"
 
 
 def _verdict(spec: RunSpec, found: Checked, modules: int, faults: int) -> str:
@@ -289,7 +291,7 @@ IF_FAILED = {
 }
 IF_SHOWN = {  # lines of the legend
     "bias": "bias N: the change of the output by the vectors of a module that has matrices",
-    "factor": "factor: what lies between its output and the input of others, or the end of the network",
+    "factor": "factor: what multiplies its output on the way to other modules or to the end",
 }
 LEGEND = (
     "output: over the input, at the start; update N: the change of the output by the module's own",
