@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from tests.training.conftest import offer
 from torch import nn
 from torch.nn import functional as F
 
-from hypertransfer.checkup.judging import FAIL, PASS, Expected, Finding
+from hypertransfer.checkup.judging import FAIL, PASS, WARN, Expected, Finding
 from hypertransfer.checkup.of_run import Checked
 from hypertransfer.checkup.slopes import Slope
 from hypertransfer.cli import arguments, check_up, check_up_study
@@ -447,7 +448,7 @@ def test_a_factor_outside_of_modules_with_parameters_is_named_alone(capsys, buil
     assert said[3].startswith(line)
     assert "power +0.50 of the size instead of 0)" in said[3]
     assert " factor " in out
-    assert said[-1].startswith("factor: what lies between")
+    assert any(line.startswith("factor: what multiplies its output") for line in said)
 
 
 def test_a_factor_on_all_that_a_norm_receives_is_no_fault(capsys):
@@ -474,6 +475,17 @@ def reported(*findings):
         model=SimpleNamespace(name="net"),
     )  # fmt: skip
     return list(check_up.lines(spec, Checked([16, 32], [], findings, [], "no depth")))
+
+
+def test_an_update_that_may_fall_in_narrow_networks_is_to_be_measured_in_larger_ones():
+    falls = replace(found_in("up", "hidden", "update", -0.3), status=WARN)
+    advice = "repeat with a larger --width"
+    report = reported(falls)
+    assert report[0].startswith("pass: ")
+    assert any("-0.30?" in line for line in report)
+    assert report[-1].endswith(advice)
+    grows = replace(falls, slope=Slope(0.3, 0.2, 0.4))
+    assert not any(advice in line for line in reported(grows))
 
 
 def test_what_fails_has_a_mark_in_its_row_and_is_told_once_for_all_blocks():

@@ -62,6 +62,7 @@ def table(fault: str, name: str) -> Parameterisation:
     widening = sound.rules[Role.WIDENING]
     row = {
         "readout_rate": (Role.OUTPUT, last * Rule(lr=W(+1))),
+        "root_rate": (Role.OUTPUT, last * Rule(lr=W(-1 / 2), weight_decay=W(+1 / 2))),
         "input_rate": (Role.INPUT, first * Rule(lr=W(-1))),
         "hidden_rate": (SPARE, hidden * Rule(lr=W(+1))),
         "embedding": (Role.INPUT, first * Rule(init_std=W(-1 / 2))),

@@ -17,6 +17,7 @@ from tests.planted.configurations import SPARE, settings
 from hypertransfer.cli.main import main
 
 IMAGES = ("conv", "biased", "chain")  # families of networks for images
+LARGER = {"embedded": 8}  # batches, as a factor
 MODULE = configurations.__name__
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +47,11 @@ class Fault:
 FAULTS: Mapping[str, Fault] = {
     "readout rate": Fault(
         "the readout has the learning rate of the base", ("out", "head"), ("mlp", "gpt", "conv")
+    ),
+    "root rate": Fault(
+        "the rate of the readout falls by a further 1/√width, and its decay grows as much",
+        ("out", "head"),
+        ("mlp", "gpt", "conv"), ("update",),
     ),
     "input rate": Fault("the rate of the input layer falls as a hidden one's", ("inp",), ("mlp",)),
     "hidden rate": Fault(
@@ -105,11 +111,11 @@ def command(family: str, fault: str, seed: int) -> list[str]:
     """The words that check a configuration; `fault` is empty for a sound one."""
     own = fault.replace(" ", "_") or "sound"
     of, name = settings(own, seed), f"{family}_{own}_{seed}"
-    about = FAULTS.get(fault)
+    about, samples = FAULTS.get(fault), of.samples * LARGER.get(family, 1)
     return [
         "check-up",
         f"{MODULE}:{name}",
-        *("--width", str(of.base), "--depth", str(of.depth), "--batch", str(of.samples)),
+        *("--width", str(of.base), "--depth", str(of.depth), "--batch", str(samples)),
         *("--lr", repr(of.lr), "--weight-decay", repr(of.weight_decay)),
         *("--table", f"{MODULE}:table_{name}" if about and about.in_table else of.table),
         *(("--inputs", f"{MODULE}:{configurations.images.__name__}") if family in IMAGES else ()),
