@@ -488,6 +488,14 @@ def test_an_update_that_may_fall_in_narrow_networks_is_to_be_measured_in_larger_
     assert not any(advice in line for line in reported(grows))
 
 
+def test_a_module_of_which_nothing_is_shown_has_no_row():
+    report = reported(
+        found_in("frozen", "", "factor", 0.0, 0), found_in("up", "hidden", "gain", 0.0, 0)
+    )
+    assert not any("frozen" in line or " factor" in line for line in report)
+    assert any(line.startswith("up ") for line in report)
+
+
 def test_what_fails_has_a_mark_in_its_row_and_is_told_once_for_all_blocks():
     bias = ("hidden", "bias update")
     lines = reported(

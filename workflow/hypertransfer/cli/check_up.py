@@ -319,6 +319,7 @@ def _table(found: Checked) -> Iterator[str]:
     table += [
         (module, role or "–", *(_cell(cells.get(q)) for q in shown))
         for (module, role), cells in rows.items()
+        if cells.keys() & {*shown}
     ]
     yield from aligned(table, 2)
 
