@@ -62,7 +62,8 @@ def test_what_follows_from_a_readout_or_a_router_is_not_judged(power):
 def test_attention_may_depend_less_on_queries_of_larger_heads():
     assert expected_factor(Role.HIDDEN, "o", attends=True) == Expected(0.0, low=False)
     attention = {Measured("attn 2", "logits", 0): {16: [1.0], 32: [1.0]}}
-    found = over_width(values({("attn.q", "attn.o"): -0.5, ("a", "b"): -0.5}) | attention, {})
+    roles = {"attn.q": Role.HIDDEN}
+    found = over_width(values({("attn.q", "attn.o"): -0.5, ("a", "b"): -0.5}) | attention, roles)
     assert [one.module for one in found if one.status == FAIL] == ["a"]
 
 

@@ -29,9 +29,11 @@ from hypertransfer.parameterisation.algebra import Role
         ((-0.5, -0.6, -0.4), Expected(0.0, low=False), PASS),
         ((0.0, -0.1, 0.1), Expected(-0.5, low=False), FAIL),
         ((-1.0, -1.1, -0.9), Expected(-0.5, low=False), PASS),
-        ((-0.4, -0.5, -0.3), Expected(0.0, reach=0.5), FAIL),
-        ((-0.4, -0.49, -0.3), Expected(0.0, reach=0.5), WARN),
-        ((0.4, 0.3, 0.49), Expected(0.0, reach=0.5), FAIL),
+        ((-0.49, -0.494, -0.487), Expected(0.0, fall=0.45), FAIL),
+        ((-0.46, -0.6, -0.3), Expected(0.0, fall=0.45), FAIL),
+        ((-0.49, -0.8, -0.2), Expected(0.0, fall=0.45), WARN),
+        ((-0.38, -0.51, -0.26), Expected(0.0, fall=0.45), WARN),
+        ((0.4, 0.3, 0.49), Expected(0.0, fall=0.45), FAIL),
     ],
 )
 def test_a_slope_fails_if_its_whole_interval_is_off(slope, wanted, result):
@@ -51,7 +53,7 @@ def test_what_is_expected_over_the_width():
     assert expected(Role.HIDDEN, "gain") == Expected(0.0)
     assert expected(Role.OUTPUT, "gain") == Expected(0.0, low=False)
     assert expected(Role.VECTOR, "gain") is None
-    assert expected(Role.OUTPUT, "update") == Expected(0.0, reach=0.5)
+    assert expected(Role.OUTPUT, "update") == Expected(0.0, fall=0.45)
     assert expected(Role.OUTPUT, "bias update") == Expected(0.0)
     assert expected(None, "logit change") == Expected(0.0, low=False)
     assert expected(None, "logits") == Expected(0.0, low=False)

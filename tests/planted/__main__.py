@@ -20,7 +20,7 @@ HEAD = """<!-- Written by `python -m tests.planted {sound} {faulty}`. -->
 # Planted faults
 
 How often the command [`hypertransfer check-up`](../check-up.md) names the module at fault, and how
-often it finds one in a sound network (`tests/planted`). Networks are of three families, without
+often it finds one in a sound network (`tests/planted`). Networks are of four families, without
 roles, with random activation, norms, number of heads, base width (16 or 32), depth, learning rate
 (2<sup>−12</sup> to 2<sup>−6</sup>), weight decay, batch and table (`mup`, `completep`,
 `completed_p`). Each call names a builder, and the fault is in the network that it builds or in a

@@ -80,7 +80,7 @@ def over_width(
             (`Inference.growing_products`).
     """
 
-    attention = {_own(name) for name in values if name.quantity == "logits"}
+    attention = {_attending(_own(n), roles) for n in values if n.quantity == "logits"} | {*growing}
 
     def wanted(name: Measured) -> Expected | None:
         own = _own(name)
@@ -92,7 +92,8 @@ def over_width(
             return None
         if name.quantity in ("update", "bias update") and inside & {*SHRINKING}:
             return None
-        return expected(roles.get(own), name.quantity, heads_grow=own in growing)
+        heads_grow = own in growing or _attending(own, roles) in growing
+        return expected(roles.get(own), name.quantity, heads_grow=heads_grow)
 
     return located(_findings(values, wanted, roles))
 
@@ -100,6 +101,12 @@ def over_width(
 def _own(name: Measured) -> str:
     """The path of the module, without the number of a second product in it."""
     return name.module.partition(" ")[0]
+
+
+def _attending(path: str, roles: Mapping[str, Role]) -> str:
+    """The path of the module that has attention: the one around a softmax that is a module."""
+    has_parameters = any(f"{one}.".startswith(f"{path}.") for one in roles)
+    return path if has_parameters or not path else path.rpartition(".")[0]
 
 
 def _within(path: str, modules: Collection[str]) -> bool:

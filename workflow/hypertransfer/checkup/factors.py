@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from hypertransfer.checkup.judging import FAIL, SHRINKING, Expected, Finding
+from hypertransfer.checkup.judging import FAIL, SHRINKING, TOLERANCE, Expected, Finding
 from hypertransfer.parameterisation.algebra import Role
 
 FACTORS = ("factor", "factor to norm")  # see `quantities.Measured`
@@ -34,8 +34,9 @@ def expected_factor(role: Role | None, behind: str, *, attends: bool) -> Expecte
 def located(findings: Iterable[Finding]) -> list[Finding]:
     """The findings, with one factor for each module: the first that fails, or else the worst.
 
-    A factor that fails is one of the module in front. If others of that module do not fail, it is
-    one of the module behind.
+    A factor that fails counts as one of the module in front, such as an embedding whose output is
+    multiplied. If the same output reaches other modules without a factor, it counts as one of the
+    module behind, such as a readout whose input is multiplied.
     """
     found = list(findings)
     factors = [one for one in found if one.quantity in FACTORS]
@@ -43,7 +44,7 @@ def located(findings: Iterable[Finding]) -> list[Finding]:
         behind
         for behind, into in _by(factors, _behind).items()
         if all(one.quantity == "factor to norm" and one.status == FAIL for one in into)
-        and len({one.excess > 0 for one in into}) == 1
+        and max(one.excess for one in into) - min(one.excess for one in into) <= TOLERANCE
     }
     factors = [replace(f, quantity="factor") for f in factors if _behind(f) not in undone]
     placed: list[Finding] = []

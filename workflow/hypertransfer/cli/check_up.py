@@ -299,7 +299,8 @@ LEGEND = (
     "attention at the start, and their change in N steps; branch: its output over the depth, not",
     "the width. Right is 0; less is, too, for logits and for outputs of readouts and routers; for",
     "branches, and logits of heads that grow, at most -0.5. ! fails: its interval is off by more",
-    "than a quarter, without the smallest width, too; ? only its value is, or only with that width",
+    "than a quarter, without the smallest width, too (an update that falls: from -0.45 on); ? only",
+    "its value is, or only with the smallest width",
 )
 
 
@@ -328,7 +329,9 @@ def _is_shown(column: tuple[str, int], cells: Mapping[tuple[str, int], Finding])
     """Whether the table needs a column for a row."""
     if column not in IF_FAILED or column not in cells:
         return column in cells
-    others = (q for q in cells if q[0] == column[0] and q not in IF_FAILED)
+    others = [q for q in cells if q[0] == column[0] and q not in IF_FAILED]
+    if not others:
+        return cells[column].status != PASS
     return cells[column].status == FAIL and all(cells[q].status != FAIL for q in others)
 
 
