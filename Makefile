@@ -46,7 +46,7 @@ lint: setup-test
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: setup-test
 	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults tests/optimizers/test_package_optimizers.py

@@ -13,6 +13,18 @@ settings.register_profile("untimed", deadline=None)  # a busy machine fails no t
 settings.load_profile("untimed")
 
 
+LONGEST = ("tests/slurm/", "tests/faults/", "tests/workflow/")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, in parallel to which the many short ones run."""
+
+    def place(item):
+        return next((n for n, folder in enumerate(LONGEST) if folder in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)  # stable: the order within a folder stays
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """The same random numbers in every test, whichever tests ran before it."""
