@@ -230,25 +230,20 @@ def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
 def _verdict(spec: RunSpec, found: Checked, modules: int, faults: int) -> str:
     """The verdict, with the numbers of modules that fail and of faults."""
     name = spec.model.name
-    several = f"{faults} faults" if faults > 1 else "a fault"
+    at_fault = f"fail: {name} has {f'{faults} faults' if faults > 1 else 'a fault'},"
+    refused = f"{at_fault} so that {spec.parameterisation} cannot be applied to"
     if not found.widths:
-        return (
-            f"fail: {name} has {several}, so that {spec.parameterisation} cannot be applied to "
-            "wider networks, and no module was measured"
-        )
+        return f"{refused} wider networks, and no module was measured"
     sizes = f"widths {', '.join(map(str, found.widths))}"
     if found.depths:
         sizes += f" and depths {', '.join(map(str, found.depths))}"
     if modules:
         words = "modules {}do not scale as they" if modules > 1 else "module {}does not scale as it"
         words = words.format("" if faults else f"of {name} ")
-        first = f"fail: {name} has {several}, and" if faults else "fail:"
+        first = f"{at_fault} and" if faults else "fail:"
         return f"{first} {modules} {words} should over {sizes}"
     if faults:
-        return (
-            f"fail: {name} has {several}, so that {spec.parameterisation} cannot be applied to "
-            f"deeper networks; all modules scale as they should over {sizes}"
-        )
+        return f"{refused} deeper networks; all modules scale as they should over {sizes}"
     return f"pass: all modules of {name} scale as they should over {sizes}"
 
 

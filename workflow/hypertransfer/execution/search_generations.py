@@ -26,6 +26,9 @@ from hypertransfer.studies.searches import LINE, TRANSFER, Point, Search
 
 log = logging.getLogger(__name__)
 
+TRIAL = ["generation", "proposal", "final_loss"]  # columns that proposals are made from
+Generation = tuple[np.ndarray, np.ndarray]  # see `Trials`
+
 
 def generations(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
@@ -47,10 +50,12 @@ def generations(
     """
     search = _search(parts)
     _check_keys(search, [search.base], [parts["start"]])
+    labels = search.labels(parts["method"]["over"])
+    trials = [found for path in earlier for found in _trials(parquet.read(path, TRIAL), labels)]
     proposed: list[list[dict[str, float]]] = []
-    tables = [parquet.read(path) for path in earlier]
+    tables = []
     for number in range(*parts["generations"]):
-        points = _proposals(search, parts["method"], number, tables)
+        points = _proposals(search, parts["method"], number, trials)
         places = [
             {
                 "method": parts["method"]["name"],
@@ -66,19 +71,19 @@ def generations(
         log.info("best of generation %d: %.4f", number, best)
         proposed.append(points)
         tables.append(table)
-    return proposed, pa.concat_tables(tables[len(earlier) :])
+        trials += _trials(table, labels)
+    return proposed, pa.concat_tables(tables)
 
 
 def _proposals(
-    search: Search, method: Mapping[str, Any], number: int, tables: Sequence[pa.Table]
+    search: Search, method: Mapping[str, Any], number: int, trials: Sequence[Generation]
 ) -> list[dict[str, float]]:
-    """The points of a generation by coordinate, from the tables of the earlier generations."""
+    """The points of a generation by coordinate, from the trials of the earlier generations."""
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
     box = SearchBox(search.labels(method["over"]), search.settings.octaves)
-    before = Trials([found for table in tables for found in _trials(table, box.labels)])
     # The random numbers of a method do not depend on other methods.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
-    rows = propose(method["kind"], options, box, search.settings.trials, before, seed)
+    rows = propose(method["kind"], options, box, search.settings.trials, Trials(trials), seed)
     return [dict(zip(box.labels, map(float, row), strict=True)) for row in rows]
 
 
@@ -150,9 +155,9 @@ def _check_keys(search: Search, specs: Sequence[RunSpec], planned: Sequence[str]
         raise StalePlan(f"the code or data of {search.name} changed after planning: {AGAIN}")
 
 
-def _trials(table: pa.Table, labels: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _trials(table: pa.Table, labels: Sequence[str]) -> Iterator[Generation]:
     """The points (trials, dimension) and losses (trials,) of each generation in a table."""
-    rows = table.select(["generation", "proposal", "final_loss"]).to_pylist()
+    rows = table.select(TRIAL).to_pylist()
     for _, members in groupby(rows, key=itemgetter("generation")):
         trials = list(members)
         points = [json.loads(row["proposal"]) for row in trials]
